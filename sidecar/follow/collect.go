@@ -1,0 +1,326 @@
+package follow
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// window is how many bytes are looked at in one go for the end of a range.
+const (
+	window      = 64 << 10
+	firstWindow = 4 << 10
+)
+
+// Collect returns the next range, of the path whose turn it is. Ack or Release
+// ends it. False: there is nothing now; Wait.
+func (f *Follower) Collect() (Range, bool) {
+	var gens [8]*generation
+	for {
+		f.mu.Lock()
+		if len(f.ready) == 0 {
+			f.mu.Unlock()
+			return Range{}, false
+		}
+		q := f.ready[0]
+		f.ready = f.ready[1:]
+		q.ready = false
+		of := append(gens[:0], q.gens...)
+		f.mu.Unlock()
+
+		for _, g := range of {
+			r, state := f.next(g)
+			if state == unread {
+				f.mu.Lock()
+				r.Path = g.name
+				f.markLocked(q) // there may be more
+				f.mu.Unlock()
+				return r, true
+			}
+			if state == unfinished {
+				break // a successor must not overtake the rest of this record
+			}
+		}
+	}
+}
+
+// what is to be had of a generation
+type state int
+
+const (
+	atEnd      state = iota // nothing more now
+	unfinished              // bytes that are not to be handed out yet
+	unread                  // a range
+)
+
+// next finds the next range of one generation.
+func (f *Follower) next(g *generation) (Range, state) {
+	if g.fd < 0 || g.flying {
+		return Range{}, atEnd
+	}
+	st, err := statFD(g.fd)
+	if err != nil {
+		return f.fault(g, err)
+	}
+	now := f.now()
+	if st.size < g.acked {
+		f.truncated(g)
+		return f.again(g)
+	}
+	changed := st.size != g.size || st.mtime != g.mtime
+	if st.size != g.size {
+		g.grewAt = now
+	}
+	g.size, g.mtime = st.size, st.mtime
+	if st.size == g.acked {
+		if changed && !f.sameContent(g) {
+			f.truncated(g)
+			return f.again(g)
+		}
+		return Range{}, f.ended(g, st, now)
+	}
+	if !g.checked {
+		if s := f.checkFirst(g, st, now); s != unread {
+			return Range{}, s
+		}
+		if g.size == g.acked {
+			return Range{}, f.ended(g, st, now)
+		}
+	}
+	r, state, err := f.cut(g, now)
+	if err != nil {
+		return f.fault(g, err)
+	}
+	// Only now, with the range's own end seen, is the marker before it
+	// compared: a truncation between the two looks cannot hide.
+	if state != atEnd && !f.sameContent(g) {
+		f.truncated(g)
+		return f.again(g)
+	}
+	if g.faulty {
+		g.faulty = false
+		f.log.Info("reading goes on", "file", r.Path)
+	}
+	if state == unread {
+		g.flying = true
+		f.mu.Lock()
+		delete(f.idle, g)
+		f.mu.Unlock()
+	}
+	return r, state
+}
+
+// again puts the queue back among the ready ones, with what changed.
+func (f *Follower) again(g *generation) (Range, state) {
+	f.mu.Lock()
+	f.markLocked(g.q)
+	f.mu.Unlock()
+	return Range{}, unfinished
+}
+
+func (f *Follower) sameContent(g *generation) bool {
+	return holds(g.fd, g.marker, g.acked-int64(g.marker.Len))
+}
+
+// ended handles a generation without unread bytes: where it was replaced or
+// unlinked, it is retired after a quiet while.
+func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
+	f.mu.Lock()
+	detached := g.detached || st.links == 0
+	if !detached {
+		delete(f.idle, g)
+		f.mu.Unlock()
+		return atEnd
+	}
+	if now.Sub(g.grewAt) < settleFor {
+		// No directory watch covers it any more: look again in a while.
+		f.idleLocked(g, now.Add(retryFor))
+		f.mu.Unlock()
+		return atEnd
+	}
+	f.mu.Unlock()
+	f.retire(g)
+	return atEnd
+}
+
+// fault handles an error of the file system: said once, counted, tried again.
+func (f *Follower) fault(g *generation, err error) (Range, state) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.ReadErrors++
+	if !g.faulty {
+		g.faulty = true
+		f.log.Warn("a file cannot be read; trying again", "file", g.name, "error", err)
+	}
+	f.idleLocked(g, f.now().Add(retryFor))
+	return Range{}, unfinished
+}
+
+// cut finds the end of the next range by looking at the end of what is there.
+func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
+	whole := int64(f.opt.MaxRecord) + 1
+	limit := min(int64(f.opt.MaxRange), whole)
+	there := g.size - g.acked
+	r := Range{gen: g, Source: f.sourceOf(g), Offset: g.acked, Mid: g.mid, Length: min(there, limit)}
+
+	n, err := f.lastEnd(g, g.acked, g.acked+r.Length)
+	if err != nil {
+		return r, atEnd, err
+	}
+	if n == 0 && r.Length < min(there, whole) {
+		// The first record alone is longer than a usual range.
+		r.Length = min(there, whole)
+		if n, err = f.lastEnd(g, g.acked+limit, g.acked+r.Length); err != nil {
+			return r, atEnd, err
+		}
+	}
+	switch {
+	case n > 0:
+		r.Length = n - g.acked
+	case there >= whole:
+		r.Length, r.End = int64(f.opt.MaxRecord), EndSplit
+	default:
+		if due, flush := f.flushDue(g, now); !flush {
+			f.mu.Lock()
+			f.idleLocked(g, due)
+			f.mu.Unlock()
+			return r, unfinished, nil
+		}
+		r.End = EndFlush
+	}
+	return r, unread, f.sums(g, &r)
+}
+
+// lastEnd is the offset just after the last whole record in [from, to), or 0.
+func (f *Follower) lastEnd(g *generation, from, to int64) (int64, error) {
+	size := int64(firstWindow)
+	for to > from {
+		w := min(size, to-from)
+		n, err := pread(g.fd, f.buf[:w], to-w)
+		if err != nil {
+			return 0, err
+		}
+		if int64(n) < w {
+			return 0, fmt.Errorf("read at %d: the file became shorter", to-w)
+		}
+		if end := g.src.Framing.LastEnd(f.buf[:w], to-w == g.acked && !g.mid); end > 0 {
+			return to - w + int64(end), nil
+		}
+		to, size = to-w, window
+	}
+	return 0, nil
+}
+
+// sums computes what will identify the content once the range is delivered.
+func (f *Follower) sums(g *generation, r *Range) error {
+	end := r.Offset + r.Length
+	if n := min(end, prefixMax) - int64(g.prefix.Len); n > 0 {
+		if _, err := pread(g.fd, f.buf[:n], int64(g.prefix.Len)); err != nil {
+			return err
+		}
+		r.prefix = g.prefix.grow(f.buf[:n])
+	} else {
+		r.prefix = g.prefix
+	}
+	n := min(end, markerMax)
+	if _, err := pread(g.fd, f.buf[:n], end-n); err != nil {
+		return err
+	}
+	r.marker = sumOf(f.buf[:n])
+	return nil
+}
+
+// flushDue tells when an unfinished record goes out, and whether that is now.
+func (f *Follower) flushDue(g *generation, now time.Time) (time.Time, bool) {
+	due := g.grewAt.Add(f.opt.FlushTimeout)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return due, f.flushing || !now.Before(due)
+}
+
+func (f *Follower) sourceOf(g *generation) int {
+	for i := range f.opt.Sources {
+		if &f.opt.Sources[i] == g.src {
+			return i
+		}
+	}
+	return -1
+}
+
+// Ack says that the range's bytes are delivered for good.
+func (f *Follower) Ack(r *Range) {
+	g := r.gen
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g.acked = r.Offset + r.Length
+	g.mid = r.End == EndSplit
+	g.marker, g.prefix = r.marker, r.prefix
+	g.flying = false
+}
+
+// Release gives a range back undelivered: its bytes were not intact, or the
+// output failed. It is collected again, if it is still there.
+func (f *Follower) Release(r *Range) {
+	r.gen.flying = false
+	r.gen.size = -1 // look closely
+	f.mu.Lock()
+	f.markLocked(r.gen.q)
+	f.mu.Unlock()
+}
+
+// Position is where the range's generation stands, without its names.
+func (r *Range) Position() Position {
+	g := r.gen
+	return Position{
+		Dev: g.id.dev, Ino: g.id.ino, Birth: g.birth, Epoch: g.epoch,
+		Offset: g.acked, Mid: g.mid, Prefix: g.prefix, Marker: g.marker,
+	}
+}
+
+// Wait returns when there may be something to collect, at the latest after
+// atMost, or when ctx ends.
+func (f *Follower) Wait(ctx context.Context, atMost time.Duration) {
+	now := f.now()
+	wait := atMost
+	f.mu.Lock()
+	for g := range f.idle {
+		wait = min(wait, g.due.Sub(now))
+	}
+	f.mu.Unlock()
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-f.wake:
+		case <-t.C:
+		}
+	}
+	now = f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for g := range f.idle {
+		if !now.Before(g.due) {
+			delete(f.idle, g)
+			f.markLocked(g.q)
+		}
+	}
+}
+
+// Unread sums up the bytes that are there and not delivered, with the paths that have any.
+func (f *Follower) Unread() (bytes int64, paths []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, q := range f.queues {
+		for _, g := range q.gens {
+			if g.fd < 0 || g.shadowOf != nil {
+				continue
+			}
+			if st, err := statFD(g.fd); err == nil && st.size > g.acked {
+				bytes += st.size - g.acked
+				paths = append(paths, g.name)
+			}
+		}
+	}
+	return bytes, paths
+}

@@ -1,0 +1,254 @@
+package follow
+
+import (
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// look finds what matches the patterns now, opens what is new, and notes what
+// was replaced. It runs in one goroutine at a time: Start's, then the watcher's.
+func (f *Follower) look() {
+	began := time.Now()
+	e := expansion{dirs: map[string]bool{}, faults: map[string]error{}}
+	seen := map[string]bool{}
+	f.mu.Lock()
+	f.counts.Looks++
+	round := f.counts.Looks
+	f.mu.Unlock()
+	for i := range f.opt.Sources {
+		src := &f.opt.Sources[i]
+		for _, pattern := range src.Patterns {
+			e.paths = e.paths[:0]
+			e.expand(pattern)
+			for _, p := range e.paths {
+				if !seen[p] {
+					seen[p] = true
+					f.see(p, src, round)
+				}
+			}
+		}
+	}
+	f.sayFaults(e.faults)
+	f.settleResume(e.dirs)
+	f.detach(round)
+	f.watch.cover(e.dirs)
+	f.watch.looked(time.Since(began))
+}
+
+// see handles one name that matches.
+func (f *Follower) see(name string, src *Source, round int64) {
+	st, err := statPath(name)
+	if err != nil {
+		return // gone again, or a dangling link
+	}
+	if !st.regular {
+		f.noteOnce("kind "+name, "not a regular file; left out", name)
+		return
+	}
+	f.mu.Lock()
+	g := f.known[st.id]
+	if g != nil && g.retired && (!g.skip && st.size != g.acked || !sameBirth(g.birth, st.birth)) {
+		if sameBirth(g.birth, st.birth) {
+			f.mu.Unlock()
+			f.reopen(g, name, round)
+			return
+		}
+		f.forgetLocked(g) // another file with the same number
+		g = nil
+	}
+	if g != nil {
+		f.seeAgainLocked(g, name, st, round)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	f.discover(name, name, src, round)
+}
+
+func (f *Follower) seeAgainLocked(g *generation, name string, st fileState, round int64) {
+	// Of several names (links), the path of its queue is best, then the present one.
+	if g.look != round || name == g.q.path || name == g.name && g.seenAs != g.q.path {
+		g.seenAs = name
+	}
+	g.look = round
+	if st.size != g.seenSize || st.mtime != g.seenMtime {
+		g.seenSize, g.seenMtime = st.size, st.mtime
+		if !g.retired {
+			f.markLocked(g.q)
+		}
+	}
+}
+
+func (f *Follower) renameLocked(g *generation, name string) {
+	if g.name == name && f.names[name] == g {
+		return
+	}
+	if f.names[g.name] == g {
+		delete(f.names, g.name)
+	}
+	g.name = name
+	f.names[name] = g
+	f.structure++
+}
+
+// discover opens the file at name as a new generation of the given path.
+// Nil: it could not be opened, or is known.
+func (f *Follower) discover(name, queuePath string, src *Source, round int64) *generation {
+	fd, st, err := open(name)
+	if err != nil {
+		if err != unix.ENOENT {
+			f.mu.Lock()
+			if f.onceLocked("open " + name) {
+				f.log.Warn("a file cannot be opened; trying again", "file", name, "error", err)
+			}
+			f.mu.Unlock()
+		}
+		return nil
+	}
+	g := &generation{
+		id: st.id, birth: st.birth, src: src, fd: fd, name: name, look: round,
+		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(),
+	}
+	at, lost := f.place(g, queuePath, st)
+
+	f.mu.Lock()
+	delete(f.said, "open "+name)
+	if f.known[st.id] != nil {
+		f.mu.Unlock()
+		g.close()
+		return nil
+	}
+	q := f.queueLocked(at)
+	since := q.birth
+	f.enterLocked(g, q)
+	f.renameLocked(g, name)
+	f.mu.Unlock()
+
+	if lost != nil {
+		f.recover(g, *lost, false)
+	}
+	if name == at && since != 0 {
+		f.between(g, since, round)
+	}
+	return g
+}
+
+// enterLocked adds an open generation.
+func (f *Follower) enterLocked(g *generation, q *queue) {
+	if g.age == 0 {
+		f.age += ageStep
+		g.age = f.age
+	}
+	q.birth = max(q.birth, g.birth)
+	f.known[g.id] = g
+	q.insert(g)
+	f.counts.Generations++
+	f.counts.Open++
+	f.structure++
+	f.markLocked(q)
+}
+
+// ageStep leaves room to put a found generation between two others.
+const ageStep = 1 << 16
+
+// detach notes which generations are no longer at their path.
+func (f *Follower) detach(round int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, g := range f.known {
+		gone := g.look != round
+		if !gone && g.seenAs != "" {
+			f.renameLocked(g, g.seenAs)
+		}
+		away := gone || g.name != g.q.path
+		if away && !g.detached {
+			g.detached = true
+			if !g.retired {
+				f.counts.Rotations++
+				f.markLocked(g.q)
+			}
+		} else if !away {
+			g.detached = false
+		}
+		if gone && f.names[g.name] == g {
+			delete(f.names, g.name)
+		}
+		if gone && g.retired {
+			f.forgetLocked(g)
+		}
+	}
+}
+
+// reopen takes up a retired generation whose file has changed.
+func (f *Follower) reopen(g *generation, name string, round int64) {
+	fd, st, err := open(name)
+	if err != nil {
+		return // the next look tries again
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if st.id != g.id || !sameBirth(st.birth, g.birth) {
+		unix.Close(fd)
+		return
+	}
+	g.fd, g.retired, g.size, g.grewAt = fd, false, -1, f.now()
+	g.seenSize, g.seenMtime, g.look = st.size, st.mtime, round
+	g.seenAs = name
+	if f.queues[g.q.path] != g.q {
+		g.q = f.queueLocked(g.q.path)
+	}
+	g.q.insert(g)
+	f.counts.Open++
+	f.structure++
+	f.markLocked(g.q)
+}
+
+// open opens a regular file for reading, whatever else stands there now.
+func open(name string) (int, fileState, error) {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, fileState{}, err
+	}
+	st, err := statFD(fd)
+	if err == nil && !st.regular {
+		err = unix.ENOENT
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, st, err
+	}
+	return fd, st, nil
+}
+
+func (f *Follower) noteOnce(key, message, file string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.onceLocked(key) {
+		f.log.Warn(message, "file", file)
+	}
+}
+
+// sayFaults says once which folders cannot be listed, and once that they can be again.
+func (f *Follower) sayFaults(faults map[string]error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for dir, err := range faults {
+		if f.onceLocked("list " + dir) {
+			f.log.Warn("a folder cannot be listed; trying again", "folder", dir, "error", err)
+		}
+	}
+}
+
+// siblings are the names in the folder of name, sorted.
+func siblings(name string) []string {
+	e := expansion{dirs: map[string]bool{}, faults: map[string]error{}}
+	dir := path.Dir(name)
+	names := e.list(dir)
+	for i := range names {
+		names[i] = path.Join(dir, names[i])
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return n == name })
+}

@@ -1,0 +1,46 @@
+package follow
+
+// End tells how the last record of a range ends.
+type End uint8
+
+const (
+	EndRecord End = iota // by what its framing says, newline included
+	EndSplit             // by the limit: the record goes on in the next range
+	EndFlush             // by time, rotation or shutdown: no newline came
+)
+
+// Range names bytes of one generation; it does not hold them. It starts and
+// ends at record boundaries, and stays valid until Ack or Release.
+type Range struct {
+	Path   string // where the file was found
+	Source int    // index in Options.Sources
+	Offset int64
+	Length int64
+	End    End
+	Mid    bool // begins inside a record that was split
+
+	gen    *generation
+	marker Sum // at its end
+	prefix Sum
+}
+
+// FD is the descriptor to read the bytes from, by pread, splice or sendfile
+// with an explicit offset; the caller must not move its file position.
+func (r *Range) FD() int { return r.gen.fd }
+
+// Read fills p, which must have room for Length bytes, and tells whether the
+// bytes are the range's: false where the file was truncated meanwhile.
+func (r *Range) Read(p []byte) (bool, error) {
+	n, err := pread(r.gen.fd, p[:r.Length], r.Offset)
+	if err != nil {
+		return false, err
+	}
+	return int64(n) == r.Length && r.Intact(), nil
+}
+
+// Intact tells, after bytes were taken and before they are let go, whether
+// they are the range's. A file that is truncated, or truncated and refilled,
+// between Collect and the taking is so found out.
+func (r *Range) Intact() bool {
+	return holds(r.gen.fd, r.marker, r.Offset+r.Length-int64(r.marker.Len))
+}

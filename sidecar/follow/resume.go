@@ -1,0 +1,149 @@
+package follow
+
+import (
+	"path"
+	"slices"
+)
+
+// resumed is where a generation of an earlier process stood.
+type resumed struct {
+	Position
+	age int64
+}
+
+// place decides where a file that was just opened goes on, and in which
+// queue. lost is where the file stood before, if its content is another one
+// now: it was truncated while nobody looked.
+func (f *Follower) place(g *generation, queuePath string, st fileState) (at string, lost *Position) {
+	f.mu.Lock()
+	resume := slices.Clone(f.resume)
+	fromEnd := f.opt.FromEnd && f.first && !slices.ContainsFunc(f.resume, func(r resumed) bool { return r.Path == queuePath })
+	f.mu.Unlock()
+
+	for _, r := range resume {
+		if (inode{r.Dev, r.Ino}) != g.id || !sameBirth(r.Birth, g.birth) {
+			continue
+		}
+		f.take(r)
+		g.age = r.age
+		if st.size >= r.Offset && r.continues(g.fd) {
+			g.adopt(r.Position)
+			return r.Path, nil
+		}
+		g.epoch = r.Epoch + 1
+		return r.Path, &r.Position
+	}
+	// Other numbers, as on a volume that was mounted anew: the content tells.
+	for _, r := range resume {
+		if r.Path == queuePath && r.Prefix.Len > 0 && st.size >= r.Offset && r.continues(g.fd) {
+			f.take(r)
+			g.age = r.age
+			g.adopt(r.Position)
+			return r.Path, nil
+		}
+	}
+	f.mu.Lock()
+	g.original = f.first && len(f.opt.Resume) == 0
+	f.mu.Unlock()
+	if fromEnd {
+		g.startAt(st.size)
+	}
+	return queuePath, nil
+}
+
+// startAt makes g begin at an offset that nobody has read up to.
+func (g *generation) startAt(off int64) {
+	var buf [max(prefixMax, markerMax)]byte
+	n, _ := pread(g.fd, buf[:min(off, prefixMax)], 0)
+	g.prefix = sumOf(buf[:n])
+	m := min(off, markerMax)
+	n, _ = pread(g.fd, buf[:m], off-m)
+	g.marker = sumOf(buf[:n])
+	g.acked, g.checked = off, off > 0
+}
+
+func (f *Follower) take(r resumed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.resume = slices.DeleteFunc(f.resume, func(o resumed) bool { return o.age == r.age })
+}
+
+// settleResume looks for the resumed generations that no pattern has found:
+// they were renamed away, or copied and truncated, while nobody looked. Those
+// whose folder is not there yet are kept.
+func (f *Follower) settleResume(listed map[string]bool) {
+	f.mu.Lock()
+	left := slices.Clone(f.resume)
+	f.mu.Unlock()
+	for _, r := range left {
+		if !isDir(path.Dir(r.Path)) {
+			continue
+		}
+		src := f.sourceFor(r.Path)
+		f.take(r)
+		if src == nil {
+			continue // no longer configured
+		}
+		if g := f.findAgain(r, src); g == nil && r.Offset > 0 {
+			f.log.Warn("a file that was followed is gone; what it held after the offset is unknown",
+				"file", r.Name, "offset", r.Offset)
+		}
+	}
+}
+
+func (f *Follower) findAgain(r resumed, src *Source) *generation {
+	var copied string
+	for _, name := range siblings(r.Path) {
+		st, err := statPath(name)
+		if err != nil || !st.regular || st.size < r.Offset {
+			continue
+		}
+		if st.id == (inode{r.Dev, r.Ino}) && sameBirth(st.birth, r.Birth) {
+			if g := f.enterAt(name, r.Path, r.Position, r.age, src); g != nil {
+				return g
+			}
+		}
+		if derived(name, r.Path) {
+			copied = name
+		}
+	}
+	if copied == "" || r.Offset == 0 {
+		return nil
+	}
+	return f.copyOf(r.Position, r.Path, r.age, src)
+}
+
+// enterAt opens the file at name as the generation that stood at p, if its
+// content is the same and it is not known yet.
+func (f *Follower) enterAt(name, queuePath string, p Position, age int64, src *Source) *generation {
+	fd, st, err := open(name)
+	if err != nil {
+		return nil
+	}
+	g := &generation{
+		id: st.id, birth: st.birth, src: src, fd: fd, name: name, age: age,
+		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(), detached: true,
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known[st.id] != nil || st.size < p.Offset || !p.continues(fd) {
+		g.close()
+		return nil
+	}
+	g.adopt(p)
+	f.enterLocked(g, f.queueLocked(queuePath))
+	f.renameLocked(g, name)
+	return g
+}
+
+// sourceFor is the source whose patterns match the path; nil: none.
+func (f *Follower) sourceFor(name string) *Source {
+	for i := range f.opt.Sources {
+		for _, p := range f.opt.Sources[i].Patterns {
+			if matches(p, name) {
+				return &f.opt.Sources[i]
+			}
+		}
+	}
+	return nil
+}

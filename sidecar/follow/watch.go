@@ -1,0 +1,235 @@
+package follow
+
+import (
+	"errors"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// watcher runs the look when a folder changes, and slowly otherwise, and tells
+// the loop which files have grown.
+type watcher struct {
+	f     *Follower
+	file  *os.File // of inotify; nil: polling alone
+	fd    int
+	every time.Duration // until the next slow look
+
+	mu   sync.Mutex // orders looks
+	dirs map[string]int32
+	wds  map[int32]string
+	full bool // the limit of watches is reached: polling for the rest
+
+	stop chan struct{}
+	done chan struct{}
+}
+
+const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
+	unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+
+func newWatcher(f *Follower) *watcher {
+	w := &watcher{
+		f: f, every: lookEvery, dirs: map[string]int32{}, wds: map[int32]string{},
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if f.opt.Poll {
+		return w
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		f.log.Warn("no inotify; polling instead", "error", err)
+		return w
+	}
+	w.fd = fd
+	w.file = os.NewFile(uintptr(fd), "inotify")
+	return w
+}
+
+// polling is true where some folder is not watched.
+func (w *watcher) polling() bool { return w.file == nil || w.full }
+
+func (w *watcher) run() {
+	defer close(w.done)
+	buf := make([]byte, 16<<10)
+	next := time.Now().Add(w.every)
+	for {
+		n, err := w.wait(buf, time.Until(next))
+		select {
+		case <-w.stop:
+			return
+		default:
+		}
+		look := err != nil
+		if n > 0 {
+			look = w.events(buf[:n])
+		}
+		if look || !time.Now().Before(next) {
+			w.lookNow()
+			next = time.Now().Add(w.every)
+		}
+	}
+}
+
+// wait reads events; an error, a time-out included, asks for a look.
+func (w *watcher) wait(buf []byte, atMost time.Duration) (int, error) {
+	if w.file == nil {
+		select {
+		case <-w.stop:
+		case <-time.After(atMost):
+		}
+		return 0, os.ErrDeadlineExceeded
+	}
+	w.file.SetReadDeadline(time.Now().Add(max(atMost, time.Millisecond)))
+	n, err := w.file.Read(buf)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, os.ErrClosed) {
+		w.f.mu.Lock()
+		if w.f.onceLocked("inotify") {
+			w.f.log.Warn("inotify failed; looking slowly", "error", err)
+		}
+		w.f.mu.Unlock()
+		time.Sleep(w.every) // never spin on a descriptor that keeps failing
+	}
+	return n, err
+}
+
+// events marks what has grown, and tells whether names have changed.
+func (w *watcher) events(buf []byte) (look bool) {
+	const header = unix.SizeofInotifyEvent
+	f := w.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(buf) >= header {
+		ev := (*unix.InotifyEvent)(unsafe.Pointer(&buf[0]))
+		end := header + int(ev.Len)
+		if end > len(buf) {
+			break
+		}
+		name := strings.TrimRight(string(buf[header:end]), "\x00")
+		buf = buf[end:]
+		switch {
+		case ev.Mask&unix.IN_Q_OVERFLOW != 0:
+			f.counts.Overflows++
+			for _, q := range f.queues {
+				f.markLocked(q)
+			}
+			look = true
+		case ev.Mask&unix.IN_MODIFY != 0:
+			if dir, ok := w.wds[ev.Wd]; ok {
+				if g := f.names[path.Join(dir, name)]; g != nil {
+					if g.retired {
+						look = true
+					} else {
+						f.markLocked(g.q)
+					}
+				}
+			}
+		case ev.Mask&unix.IN_IGNORED != 0:
+			if dir, ok := w.wds[ev.Wd]; ok {
+				delete(w.wds, ev.Wd)
+				delete(w.dirs, dir)
+			}
+			look = true
+		default:
+			look = look || w.matters(ev, name)
+		}
+	}
+	return look
+}
+
+// matters tells whether an event about a name can change what is followed.
+func (w *watcher) matters(ev *unix.InotifyEvent, name string) bool {
+	if name == "" || ev.Mask&unix.IN_ISDIR != 0 {
+		return true
+	}
+	dir, ok := w.wds[ev.Wd]
+	if !ok {
+		return false
+	}
+	name = path.Join(dir, name)
+	return w.f.names[name] != nil || w.f.sourceFor(name) != nil
+}
+
+// lookNow looks in whatever goroutine calls.
+func (w *watcher) lookNow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.f.look()
+}
+
+// cover watches the folders that a look has passed, and the parents of those
+// that are missing; it drops the rest.
+func (w *watcher) cover(dirs map[string]bool) {
+	if w.file == nil {
+		return
+	}
+	want := map[string]bool{}
+	for dir := range dirs {
+		for !isDir(dir) && dir != "/" {
+			dir = path.Dir(dir)
+		}
+		want[dir] = true
+	}
+	f := w.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for dir, wd := range w.dirs {
+		if !want[dir] {
+			unix.InotifyRmWatch(w.fd, uint32(wd))
+			delete(w.dirs, dir)
+			delete(w.wds, wd)
+		}
+	}
+	w.full = false
+	added := false
+	for dir := range want {
+		// Adding again is how a folder that was replaced under its name is noticed.
+		wd, err := unix.InotifyAddWatch(w.fd, dir, dirEvents)
+		if err != nil {
+			if err != unix.ENOENT {
+				w.full = true
+				if f.onceLocked("watch " + dir) {
+					f.log.Warn("a folder cannot be watched; polling it", "folder", dir, "error", err)
+				}
+			}
+			continue
+		}
+		if old, ok := w.dirs[dir]; !ok || old != int32(wd) {
+			added = true
+			delete(w.wds, old)
+		}
+		w.dirs[dir], w.wds[int32(wd)] = int32(wd), dir
+	}
+	if added {
+		w.again()
+	}
+}
+
+// again has one more look soon: a folder that has just come under watch may
+// have changed before it was.
+func (w *watcher) again() { w.every = 0 }
+
+// looked sets the pace of the slow look by what it costs.
+func (w *watcher) looked(took time.Duration) {
+	if w.every == 0 {
+		w.every = time.Millisecond
+		return
+	}
+	if w.polling() {
+		w.every = max(pollEvery, took*pollCostCap)
+	} else {
+		w.every = max(lookEvery, took*lookCostCap)
+	}
+}
+
+func (w *watcher) close() {
+	close(w.stop)
+	if w.file != nil {
+		w.file.Close()
+	}
+	<-w.done
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"logging.taco/sidecar/checkpoint"
+	"logging.taco/sidecar/config"
+	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/pipeline"
+	"logging.taco/sidecar/sink/stdout"
+	"logging.taco/sidecar/telemetry"
+)
+
+// rangeSize bounds what one delivery, and so what a kill -9 can repeat.
+const rangeSize = 252 << 10
+
+// serve wires the parts in the order in which the bytes flow, and runs them
+// until SIGTERM or, with once, until all that is there is delivered.
+func serve(c config.Config, once bool) int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+
+	var resume []follow.Position
+	var saved *checkpoint.Checkpoint
+	if c.State != "" {
+		var err error
+		saved, resume, err = checkpoint.Open(c.State)
+		if errors.Is(err, checkpoint.ErrCorrupt) {
+			log.Warn("starting as if there were no checkpoint", "error", err, "from", c.From)
+		} else if err != nil {
+			log.Warn("the state folder cannot be used as it is; delivering all the same", "error", err)
+		}
+	}
+	o := follow.Options{
+		FromEnd:      c.From == config.FromEnd,
+		MaxRecord:    int(c.MaxLine),
+		MaxRange:     rangeSize,
+		FlushTimeout: time.Duration(c.FlushTimeout),
+		Resume:       resume,
+		Log:          log,
+	}
+	var emit []config.Emit
+	var paths []string
+	for _, s := range c.Sources {
+		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths})
+		emit = append(emit, s.Emit)
+		paths = append(paths, strings.Join(s.Paths, ","))
+	}
+	follower := follow.New(o)
+	out := stdout.New(int(os.Stdout.Fd()), emit)
+	metrics := telemetry.New(buildVersion(), paths, follower, out.Stats())
+	if c.Metrics != "" {
+		if l, err := metrics.Serve(c.Metrics); err != nil {
+			log.Warn("going on without metrics", "error", err)
+		} else {
+			defer l.Close()
+		}
+	}
+	follower.Start()
+	metrics.Ready()
+
+	p := &pipeline.Pipeline{
+		Follower: follower, Sink: out, Checkpoint: saved, Log: log, Metrics: metrics,
+		Once: once, Linger: time.Duration(c.Linger),
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	return wait(ctx, done, follower, time.Duration(c.Grace), log)
+}
+
+// wait waits for the end of delivery; after a signal no longer than grace, or
+// until a second signal.
+func wait(ctx context.Context, done chan error, f *follow.Follower, grace time.Duration, log *slog.Logger) int {
+	finish := func(err error) int {
+		f.Close()
+		if err != nil {
+			bytes, _ := f.Unread()
+			log.Error("stopped", "error", err, "undelivered_bytes", bytes)
+			return exitFailed
+		}
+		return exitOK
+	}
+	select {
+	case err := <-done:
+		return finish(err)
+	case <-ctx.Done():
+	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGTERM, os.Interrupt)
+	select {
+	case err := <-done:
+		return finish(err)
+	case <-time.After(grace):
+	case <-again:
+	}
+	bytes, paths := f.Unread()
+	if bytes == 0 {
+		return exitOK
+	}
+	const most = 5
+	more := ""
+	if len(paths) > most {
+		more = fmt.Sprintf(" and %d more", len(paths)-most)
+		paths = paths[:most]
+	}
+	log.Error("stopped with undelivered bytes", "bytes", bytes, "files", strings.Join(paths, ", ")+more, "grace", grace)
+	return exitUndelivered
+}
+
+// explain tells a person what a config does.
+func explain(w io.Writer, c config.Config) {
+	for _, s := range c.Sources {
+		owner := ""
+		if s.Container != "" {
+			owner = ", written by container " + s.Container
+		}
+		fmt.Fprintf(w, "follows %s%s\n  each line goes to stdout (%s)\n", strings.Join(s.Paths, ", "), owner, s.Emit)
+	}
+	state := "no checkpoint: every start reads again"
+	if c.State != "" {
+		state = "checkpoint in " + c.State
+	}
+	fmt.Fprintf(w, "%s; a file without one begins at its %s\n", state, c.From)
+	fmt.Fprintf(w, "an unfinished last line goes out after %v; a line beyond %v is split\n", c.FlushTimeout, c.MaxLine)
+	fmt.Fprintf(w, "after SIGTERM: follows on for up to %v until the files are quiet, delivers for up to %v\n", c.Linger, c.Grace)
+	if c.Metrics != "" {
+		fmt.Fprintf(w, "metrics and health on %s\n", c.Metrics)
+	}
+}

@@ -1,0 +1,153 @@
+// Package stdout writes records to the program's standard output, where
+// `kubectl logs` and the node's collector find them.
+//
+// Raw records need no look inside: where the output is a pipe, as it is in a
+// container, their bytes go from the page cache to the pipe inside the kernel.
+// Every record ends with a newline, so that lines of different files, and the
+// unfinished last lines of some, never mix.
+package stdout
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"logging.taco/sidecar/config"
+	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/sink"
+)
+
+var newline = []byte{'\n'}
+
+// Sink writes to one descriptor.
+type Sink struct {
+	fd   int
+	emit []config.Emit // by source
+	now  func() time.Time
+
+	pipe *spliced // nil: the output is no pipe, or the kernel will not splice
+	in   []byte   // a range's bytes
+	out  []byte   // encoded records
+
+	stats Stats
+}
+
+// Stats are totals that any goroutine may read.
+type Stats struct {
+	Spliced, Copied, Encoded atomic.Int64 // bytes of ranges, by the way they went
+	Blocked                  atomic.Int64 // nanoseconds spent on a full pipe
+}
+
+// New makes a Sink that writes to fd; emit has one entry a source.
+func New(fd int, emit []config.Emit) *Sink {
+	return &Sink{fd: fd, emit: emit, now: time.Now, pipe: newSpliced(fd)}
+}
+
+// Stats returns the totals.
+func (s *Sink) Stats() *Stats { return &s.stats }
+
+// Deliver implements sink.Sink.
+func (s *Sink) Deliver(r *follow.Range) error {
+	if s.emit[r.Source] == config.EmitRaw {
+		return s.raw(r)
+	}
+	if err := s.load(r); err != nil {
+		return err
+	}
+	s.out = s.out[:0]
+	switch s.emit[r.Source] {
+	case config.EmitPrefix:
+		s.out = appendPrefixed(s.out, s.in, r)
+	case config.EmitJSON:
+		s.out = appendJSON(s.out, s.in, r, s.now())
+	}
+	s.stats.Encoded.Add(r.Length)
+	return s.write(s.out)
+}
+
+func (s *Sink) raw(r *follow.Range) error {
+	if s.pipe != nil {
+		done, err := s.pipe.move(r, &s.stats)
+		if err == errTorn {
+			if err = s.write(newline); err == nil {
+				err = sink.ErrStale
+			}
+		}
+		if done && err == nil && r.End != follow.EndRecord {
+			err = s.write(newline)
+		}
+		if done || err != nil {
+			return err
+		}
+		s.pipe.close()
+		s.pipe = nil // this kernel or file system cannot; nothing was written
+	}
+	if err := s.load(r); err != nil {
+		return err
+	}
+	if r.End != follow.EndRecord {
+		s.in = append(s.in, '\n')
+	}
+	s.stats.Copied.Add(r.Length)
+	return s.write(s.in)
+}
+
+// load reads the range's bytes into the buffer.
+func (s *Sink) load(r *follow.Range) error {
+	n := int(r.Length)
+	if cap(s.in) < n+1 {
+		s.in = make([]byte, n, max(n+1, 64<<10))
+	}
+	s.in = s.in[:n]
+	intact, err := r.Read(s.in)
+	if err != nil {
+		return fmt.Errorf("%w: %w", sink.ErrStale, err)
+	}
+	if !intact {
+		return sink.ErrStale
+	}
+	return nil
+}
+
+// write writes all of b, however slow the reader.
+func (s *Sink) write(b []byte) error {
+	began := s.now()
+	for len(b) > 0 {
+		n, err := unix.Write(s.fd, b)
+		switch err {
+		case nil:
+			b = b[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			if err := waitWritable(s.fd); err != nil {
+				return err
+			}
+		default:
+			return outputError(err)
+		}
+	}
+	if d := s.now().Sub(began); d > time.Millisecond {
+		s.stats.Blocked.Add(int64(d))
+	}
+	return nil
+}
+
+func waitWritable(fd int) error {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return outputError(err)
+		}
+	}
+}
+
+func outputError(err error) error {
+	if err == unix.EPIPE {
+		return fmt.Errorf("write to stdout: %w: its reader is gone", err)
+	}
+	return fmt.Errorf("write to stdout: %w", err)
+}

@@ -1,0 +1,122 @@
+// Package telemetry shows the agent's counters as Prometheus metrics, and its
+// health, over HTTP. It writes the text format itself: the usual client
+// library would cost every pod some two MiB of memory for two dozen numbers.
+//
+// Labels are few: the configured pattern, never a file.
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/sink/stdout"
+)
+
+// Metrics collects what the pipeline reports and reads the rest where it is
+// kept. All methods may be called at once.
+type Metrics struct {
+	version  string
+	sources  []counters
+	follower *follow.Follower
+	stdout   *stdout.Stats
+
+	stale, written, failed atomic.Int64 // written: nanoseconds since 1970
+	ready                  atomic.Bool
+}
+
+type counters struct {
+	paths     string // the source's patterns, joined by commas
+	delivered atomic.Int64
+	ranges    atomic.Int64
+}
+
+// New makes the metrics of sources with these patterns.
+func New(version string, paths []string, f *follow.Follower, s *stdout.Stats) *Metrics {
+	m := &Metrics{version: version, sources: make([]counters, len(paths)), follower: f, stdout: s}
+	for i, p := range paths {
+		m.sources[i].paths = p
+	}
+	return m
+}
+
+// Delivered counts a range of a source.
+func (m *Metrics) Delivered(source int, bytes int64) {
+	m.sources[source].delivered.Add(bytes)
+	m.sources[source].ranges.Add(1)
+}
+
+// Stale counts a range whose file was truncated under it.
+func (m *Metrics) Stale() { m.stale.Add(1) }
+
+// CheckpointWritten notes a written checkpoint.
+func (m *Metrics) CheckpointWritten(at time.Time) { m.written.Store(at.UnixNano()) }
+
+// CheckpointFailed counts a checkpoint that could not be written.
+func (m *Metrics) CheckpointFailed() { m.failed.Add(1) }
+
+// Ready says that the first look is done.
+func (m *Metrics) Ready() { m.ready.Store(true) }
+
+// Write writes all metrics in Prometheus' text format, version 0.0.4.
+func (m *Metrics) Write(w io.Writer) {
+	seconds := func(nanos int64) float64 { return float64(nanos) / 1e9 }
+	metric := func(name, kind, help string, value any, labels ...string) {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+		sample(w, name, value, labels...)
+	}
+	metric("taco_build_info", "gauge", "The agent's version; always 1.", 1, "version", m.version)
+
+	const delivered = "taco_delivered_bytes_total"
+	fmt.Fprintf(w, "# HELP %s Bytes of records that the output has taken.\n# TYPE %s counter\n", delivered, delivered)
+	for i := range m.sources {
+		sample(w, delivered, m.sources[i].delivered.Load(), "paths", m.sources[i].paths)
+	}
+	const ranges = "taco_deliveries_total"
+	fmt.Fprintf(w, "# HELP %s Deliveries, each of one or more whole records.\n# TYPE %s counter\n", ranges, ranges)
+	for i := range m.sources {
+		sample(w, ranges, m.sources[i].ranges.Load(), "paths", m.sources[i].paths)
+	}
+	pending, paths := m.follower.Unread()
+	metric("taco_pending_bytes", "gauge", "Bytes in files that are not delivered yet.", pending)
+	metric("taco_pending_files", "gauge", "Files that have bytes which are not delivered yet.", len(paths))
+
+	const moved = "taco_stdout_bytes_total"
+	fmt.Fprintf(w, "# HELP %s Bytes written to stdout, by the way they took.\n# TYPE %s counter\n", moved, moved)
+	sample(w, moved, m.stdout.Spliced.Load(), "way", "splice")
+	sample(w, moved, m.stdout.Copied.Load(), "way", "copy")
+	sample(w, moved, m.stdout.Encoded.Load(), "way", "encode")
+	metric("taco_stdout_blocked_seconds_total", "counter", "Time spent waiting for the reader of stdout.", seconds(m.stdout.Blocked.Load()))
+
+	c := m.follower.Counts()
+	metric("taco_generations_open", "gauge", "Files that are open.", c.Open)
+	metric("taco_generations_found_total", "counter", "Files found.", c.Generations)
+	metric("taco_generations_retired_total", "counter", "Files delivered to their end and closed.", c.Retired)
+	metric("taco_rotations_total", "counter", "Files that were replaced, renamed or unlinked.", c.Rotations)
+	metric("taco_truncations_total", "counter", "Files that were truncated or overwritten.", c.Truncations)
+	metric("taco_stale_deliveries_total", "counter", "Deliveries taken back because the file was truncated meanwhile.", m.stale.Load())
+	metric("taco_looks_total", "counter", "Looks at all patterns.", c.Looks)
+	metric("taco_inotify_overflows_total", "counter", "Overflows of the kernel's event queue, each answered by a look.", c.Overflows)
+	metric("taco_read_errors_total", "counter", "Attempts to read a file that failed.", c.ReadErrors)
+	metric("taco_skipped_bytes_total", "counter", "Bytes of holes (leading NULs) that are no content.", c.HoleBytes, "reason", "hole")
+	metric("taco_discarded_bytes_total", "counter", "Bytes that are lost.", c.LostBytes, "reason", "truncated")
+	metric("taco_checkpoint_failures_total", "counter", "Checkpoints that could not be written.", m.failed.Load())
+	metric("taco_checkpoint_timestamp_seconds", "gauge", "When the checkpoint was last written.", seconds(m.written.Load()))
+	if rss, ok := residentBytes(); ok {
+		metric("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", rss)
+	}
+}
+
+// sample writes one line; labels are names and values in turn.
+func sample(w io.Writer, name string, value any, labels ...string) {
+	io.WriteString(w, name)
+	for i := 0; i < len(labels); i += 2 {
+		fmt.Fprintf(w, "%c%s=%q", "{,"[min(i, 1)], labels[i], labels[i+1])
+	}
+	if len(labels) > 0 {
+		io.WriteString(w, "}")
+	}
+	fmt.Fprintf(w, " %v\n", value)
+}
