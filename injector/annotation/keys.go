@@ -1,0 +1,53 @@
+package annotation
+
+// Prefix begins every key that belongs to the injector.
+const Prefix = "logging.taco/"
+
+const (
+	// Paths names the files to read: absolute files or globs, separated by
+	// commas or newlines; container:/path names the container that writes them.
+	// It is the one key that a pod needs.
+	Paths = Prefix + "paths"
+
+	// Mode is stream (files → the sidecar's stdout → kubectl logs), the default.
+	// This version knows no other.
+	Mode = Prefix + "mode"
+
+	// Split is true for one streaming container per path, so that
+	// kubectl logs POD -c … tells them apart. Default false.
+	Split = Prefix + "split"
+
+	// Emit is how a record is written to stdout: raw, prefix or json.
+	Emit = Prefix + "emit"
+
+	// Native is true for a native sidecar (an init container that restarts),
+	// false for a plain container, auto for what the cluster can do.
+	Native = Prefix + "native"
+
+	// Image is the sidecar's image, one of those that the profile allows.
+	Image = Prefix + "image"
+
+	// CPU is what each sidecar container requests, such as 10m.
+	CPU = Prefix + "cpu"
+
+	// Memory is what each sidecar container requests and may use, such as 32Mi.
+	Memory = Prefix + "memory"
+
+	// RunAsUser is the numeric user of the sidecar, where it should not be
+	// that of the container that writes the files.
+	RunAsUser = Prefix + "run-as-user"
+
+	// SizeLimit is how much a log volume that the injector makes may hold
+	// before the pod is evicted, such as 500Mi.
+	SizeLimit = Prefix + "size-limit"
+
+	// Inject is false for a pod that is to be left alone whatever else it says.
+	Inject = Prefix + "inject"
+
+	// Status is written by the injector: what it added, so that it can be
+	// found and taken out again. Nobody else needs to write it.
+	Status = Prefix + "status"
+)
+
+// Keys are all keys that Parse knows, in the order in which they are explained.
+var Keys = []string{Paths, Mode, Split, Emit, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}

@@ -1,0 +1,62 @@
+package annotation
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// parseBool takes the two spellings that YAML users expect and no other, so
+// that "no" or "0" cannot be taken for its opposite.
+func parseBool(value string) (on bool, fault string) {
+	return value == "true", oneOf(value, "true", "false")
+}
+
+func oneOf(value string, allowed ...string) (fault string) {
+	if slices.Contains(allowed, value) {
+		return ""
+	}
+	if len(allowed) == 1 {
+		return "use " + allowed[0]
+	}
+	last := len(allowed) - 1
+	return "use " + strings.Join(allowed[:last], ", ") + " or " + allowed[last]
+}
+
+// maxQuantity bounds the work that a number such as 1e999999999 would make.
+const maxQuantity = 32
+
+func parseQuantity(value, example string) (*resource.Quantity, string) {
+	fault := fmt.Sprintf("is not a positive quantity such as %s", example)
+	if len(value) > maxQuantity {
+		return nil, fault
+	}
+	q, err := resource.ParseQuantity(value)
+	if err != nil || q.Sign() <= 0 {
+		return nil, fault
+	}
+	return &q, ""
+}
+
+func parseUser(value string) (*int64, string) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt32 || strconv.FormatInt(n, 10) != value {
+		return nil, fmt.Sprintf("is not a numeric user id from 0 to %d", math.MaxInt32)
+	}
+	return &n, ""
+}
+
+// reference is a registry's and repository's name with a tag, a digest or both.
+var reference = regexp.MustCompile(`^[a-z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+
+func parseImage(value string) (string, string) {
+	if len(value) > 512 || !reference.MatchString(value) {
+		return "", "is not an image reference such as registry/repository:tag"
+	}
+	return value, ""
+}

@@ -1,0 +1,111 @@
+package inject
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"logging.taco/injector/annotation"
+)
+
+// inject is the whole way from the request to the pod; nil: denied.
+func (w *work) inject() *corev1.Pod {
+	w.limits()
+	w.lifecycle()
+	w.resolve()
+	if w.r.Denied() {
+		return nil
+	}
+	w.volumes()
+	w.group()
+	for _, g := range w.groups {
+		w.gather(g)
+	}
+	if w.r.Denied() {
+		return nil
+	}
+	w.warnGrace()
+	w.warnResources()
+	for _, g := range w.groups {
+		w.sidecars = append(w.sidecars, w.sidecar(g))
+	}
+	w.explain()
+	return w.build()
+}
+
+// build puts everything into a copy of the pod.
+func (w *work) build() *corev1.Pod {
+	pod := w.base.DeepCopy()
+	st := &status{Version: statusVersion}
+	spec := &pod.Spec
+	if w.native {
+		st.noteEmpty(listInit, spec.InitContainers != nil && len(spec.InitContainers) == 0)
+		spec.InitContainers = append(copies(w.sidecars), spec.InitContainers...)
+	} else {
+		spec.Containers = append(spec.Containers, copies(w.sidecars)...)
+	}
+	st.noteEmpty(listVolumes, spec.Volumes != nil && len(spec.Volumes) == 0)
+	spec.Volumes = append(spec.Volumes, emptyDir(stateVolume, w.profile.StateSizeLimit))
+	for _, f := range w.folders {
+		spec.Volumes = append(spec.Volumes, emptyDir(f.volume, w.sizeLimit()))
+	}
+	for _, c := range w.sidecars {
+		st.Containers = append(st.Containers, c.Name)
+	}
+	added := spec.Volumes[len(w.base.Spec.Volumes):]
+	for _, v := range added {
+		st.Volumes = append(st.Volumes, v.Name)
+	}
+	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			for _, f := range w.folders {
+				if c := &list[i]; c.Name == f.owner.Name {
+					st.noteEmpty(listMounts+c.Name, c.VolumeMounts != nil && len(c.VolumeMounts) == 0)
+					c.VolumeMounts = append(c.VolumeMounts, f.mount())
+					st.Mounts = append(st.Mounts, statusMount{c.Name, f.volume, f.path})
+				}
+			}
+		}
+	}
+	if len(w.base.Spec.Containers) > 1 {
+		for _, s := range w.sources {
+			if s.Container == "" {
+				if st.Owners == nil {
+					st.Owners = map[string]string{}
+				}
+				st.Owners[s.Pattern] = s.owner.Name
+			}
+		}
+	}
+	st.Plan = fingerprint(w.sidecars, added, st.Mounts)
+	pod.Annotations = maps.Clone(pod.Annotations)
+	pod.Annotations[annotation.Status] = st.text()
+	return pod
+}
+
+func (st *status) noteEmpty(list string, empty bool) {
+	if empty {
+		st.Empty = append(st.Empty, list)
+	}
+}
+
+func copies(list []corev1.Container) []corev1.Container {
+	out := make([]corev1.Container, len(list))
+	for i := range list {
+		list[i].DeepCopyInto(&out[i])
+	}
+	return out
+}
+
+func emptyDir(name string, limit resource.Quantity) corev1.Volume {
+	limit = limit.DeepCopy()
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &limit}}}
+}
+
+func (w *work) sizeLimit() resource.Quantity {
+	if w.req.SizeLimit != nil {
+		return *w.req.SizeLimit
+	}
+	return w.profile.SizeLimit
+}

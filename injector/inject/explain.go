@@ -1,0 +1,45 @@
+package inject
+
+import (
+	"strings"
+
+	"logging.taco/injector/annotation"
+)
+
+// explain adds the findings that say what is added and why.
+func (w *work) explain() {
+	for _, s := range w.sources {
+		volume := "its volume " + s.cover.Name
+		if w.isNew(s.cover) {
+			volume = "the new volume " + s.cover.Name
+		}
+		w.r.add(Info, PathResolved, annotation.Paths, s.String(), "written by %s (%s), read through %s at %s", s.owner.Name, s.why, volume, s.cover.MountPath)
+	}
+	for _, g := range w.groups {
+		kind := "a native sidecar: starts before every other container, stops after them"
+		if !w.native {
+			kind = "a plain container, last in the pod"
+		}
+		w.r.add(Info, ContainerAdded, "", g.name, "%s; reads %s", kind, patterns(g))
+		for _, m := range g.mounts {
+			if !w.isNew(m) {
+				w.r.add(Info, VolumeReused, "", m.Name, "the pod's own volume, mounted in %s at %s", g.name, m.MountPath)
+			}
+		}
+	}
+	w.r.add(Info, VolumeAdded, "", stateVolume, "an emptyDir of at most %v for the sidecar's checkpoints, so that a restarted one goes on where it was", &w.profile.StateSizeLimit)
+	limit := w.sizeLimit()
+	for _, f := range w.folders {
+		w.r.add(Info, VolumeAdded, "", f.volume, "an emptyDir of at most %v; when the files in it outgrow that, the pod is evicted (%s)", &limit, annotation.SizeLimit)
+		w.r.add(Info, MountAdded, "", f.volume, "mounted in container %s at %s", f.owner.Name, f.path)
+		w.r.add(Warning, FolderCovered, annotation.Paths, f.path, "the container %s now sees an empty volume here; what its image has in this folder is hidden", f.owner.Name)
+	}
+}
+
+func patterns(g *group) string {
+	var p []string
+	for _, s := range g.sources {
+		p = append(p, s.Pattern)
+	}
+	return strings.Join(p, ", ")
+}

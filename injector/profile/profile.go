@@ -1,0 +1,121 @@
+// Package profile is the administrator's side of the injector: what a sidecar
+// is made of where the pod does not say, and how far a pod may go where it does.
+// A profile is YAML whose keys are the annotations' names where both exist:
+//
+//	image: registry.example/logging.taco/sidecar:v0.1.0
+//	allowed-images: [registry.example/experiments/sidecar]
+//	emit: raw
+//	native: auto
+//	size-limit: 1Gi
+//	requests: {cpu: 5m, memory: 16Mi}
+//	limits: {memory: 32Mi}
+//	max: {cpu: 500m, memory: 512Mi, size-limit: 20Gi}
+//
+// Every key is optional; Default has the values. Load and Decode are strict:
+// an unknown key or a value out of range is an error with its line.
+package profile
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"logging.taco/injector/annotation"
+	"logging.taco/sidecar/config"
+)
+
+// Profile is a whole profile, with every default applied. It is read, never
+// written, once it is made, so that many admissions can share it.
+type Profile struct {
+	// Image is the sidecar's image.
+	Image string
+	// ImagePullPolicy of the sidecar.
+	ImagePullPolicy corev1.PullPolicy
+	// AllowedImages are the repositories, without tag, that the image annotation
+	// may name besides the repository of Image.
+	AllowedImages []string
+	// Emit is how records are written where the pod does not say.
+	Emit config.Emit
+	// Native is what native: auto, the default of pods, comes to.
+	Native annotation.NativePolicy
+	// Kubernetes is the version of the cluster; the zero value stands for one
+	// that is new enough for everything. It is not a key of the YAML.
+	Kubernetes Version
+	// SizeLimit of a log volume that the injector makes; a fuller one evicts the pod.
+	SizeLimit resource.Quantity
+	// StateSizeLimit of the volume with the sidecar's checkpoints.
+	StateSizeLimit resource.Quantity
+	// User is the sidecar's numeric user where the pod names none, or names root.
+	User int64
+	// SetUser is false where the platform gives out user ids (OpenShift): no
+	// runAsUser is written then.
+	SetUser bool
+	// AllowRoot lets a pod ask for run-as-user: "0".
+	AllowRoot bool
+	// Requests and Limits of each sidecar container.
+	Requests, Limits corev1.ResourceList
+	// GuaranteedCPU is request and limit in a pod of the Guaranteed class, where
+	// a CPU limit is needed and one as small as the request would throttle.
+	GuaranteedCPU resource.Quantity
+	// MaxCPU, MaxMemory and MaxSizeLimit bound what a pod's annotations may ask for.
+	MaxCPU, MaxMemory, MaxSizeLimit resource.Quantity
+	// Namespace is the injector's own, whose pods are never injected.
+	Namespace string
+	// SkippedNamespaces are left alone besides Namespace.
+	SkippedNamespaces []string
+}
+
+// DefaultImage is the sidecar's image where no profile names another.
+const DefaultImage = "logging.taco/sidecar:v0.1.0"
+
+// Default is the profile of an administrator who configured nothing. Images are
+// limited to the default one's repository, root is at the pod's own risk, and
+// a log volume holds 1Gi.
+func Default() Profile {
+	return Profile{
+		Image:           DefaultImage,
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		Emit:            config.EmitRaw,
+		Native:          annotation.NativeAuto,
+		SizeLimit:       resource.MustParse("1Gi"),
+		StateSizeLimit:  resource.MustParse("16Mi"),
+		User:            65532,
+		SetUser:         true,
+		AllowRoot:       true,
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("5m"),
+			corev1.ResourceMemory: resource.MustParse("16Mi"),
+		},
+		Limits: corev1.ResourceList{
+			corev1.ResourceMemory: resource.MustParse("32Mi"),
+		},
+		GuaranteedCPU:     resource.MustParse("50m"),
+		MaxCPU:            resource.MustParse("1"),
+		MaxMemory:         resource.MustParse("1Gi"),
+		MaxSizeLimit:      resource.MustParse("50Gi"),
+		Namespace:         "logging-taco",
+		SkippedNamespaces: []string{"kube-system"},
+	}
+}
+
+// Allows tells whether pods may name the image.
+func (p Profile) Allows(image string) bool {
+	r := Repository(image)
+	return r == Repository(p.Image) || slices.Contains(p.AllowedImages, r)
+}
+
+// Skips tells whether the namespace is left alone.
+func (p Profile) Skips(namespace string) bool {
+	return namespace != "" && (namespace == p.Namespace || slices.Contains(p.SkippedNamespaces, namespace))
+}
+
+// Repository is the image's reference without tag and digest.
+func Repository(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		image = image[:i]
+	}
+	return image
+}
