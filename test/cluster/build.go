@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,10 @@ import (
 
 // The programs of Kubernetes that a node runs, with kubectl for its users.
 var kubernetesPrograms = []string{"kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler", "kubectl", "kube-proxy"}
+
+// buildFlags are those of all programs. -trimpath makes what is compiled the
+// same in every checkout.
+var buildFlags = []string{"-trimpath", "-buildvcs=false"}
 
 // A binaries builds what a cluster runs, once per version, into a folder that
 // outlives the tree: some minutes the first time, nothing later.
@@ -34,9 +39,10 @@ func findBinaries() (b binaries, err error) {
 	if b.source, err = findSource(); err != nil {
 		return b, err
 	}
-	// What is built depends on these files alone.
+	// What is built depends on these alone.
 	sum := sha256.New()
-	for _, file := range []string{"kubernetes/go.sum", "kubernetes/go.mod", "pause/main.go", "build.go"} {
+	fmt.Fprintln(sum, kubernetesPrograms, buildFlags)
+	for _, file := range []string{"kubernetes/go.sum", "kubernetes/go.mod", "pause/main.go"} {
 		text, err := os.ReadFile(filepath.Join(b.source, file))
 		if err != nil {
 			return b, err
@@ -150,9 +156,9 @@ func (b binaries) compile(ctx context.Context, bin string, show *progress) error
 }
 
 // goBuild builds programs without cgo, and so without shared libraries.
-// -trimpath makes what is compiled the same in every checkout.
 func goBuild(ctx context.Context, module, flags, out string, programs []string, what string, show *progress) error {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=" + flags, "-o", out}, programs...)...)
+	args := slices.Concat([]string{"build", "-v"}, buildFlags, []string{"-ldflags=" + flags, "-o", out}, programs)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -182,16 +188,23 @@ func goBuild(ctx context.Context, module, flags, out string, programs []string, 
 func count(said io.Reader, show *progress) string {
 	var modules, packages int
 	var rest []string
+	step := func() {
+		if modules == 0 {
+			show.step(fmt.Sprintf("%d packages", packages))
+		} else {
+			show.step(fmt.Sprintf("%d modules, %d packages", modules, packages))
+		}
+	}
 	lines := bufio.NewScanner(said)
 	for lines.Scan() {
 		line := lines.Text()
 		switch {
 		case strings.HasPrefix(line, "go: downloading "):
 			modules++
-			show.step(fmt.Sprintf("%d modules downloaded", modules))
+			step()
 		case !strings.ContainsAny(line, " \t:"):
 			packages++
-			show.step(fmt.Sprintf("%d packages", packages))
+			step()
 		default:
 			rest = append(rest, line)
 		}

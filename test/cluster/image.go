@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,12 +57,9 @@ func (i *image) parseBinary(spec string) error {
 // write writes the image as a tar that docker and containerd can load. The
 // same content gives the same bytes.
 func (i *image) write(file string) error {
-	tag, err := name.NewTag(i.tag, name.StrictValidation)
-	if err != nil {
-		// Strict validation wants a registry and a tag; a registry may be left out.
-		if tag, err = name.NewTag(i.tag); err != nil || !strings.Contains(path.Base(i.tag), ":") {
-			return usageError(fmt.Sprintf("--tag %q: want NAME:TAG", i.tag))
-		}
+	tag, err := name.NewTag(i.tag)
+	if err != nil || !strings.Contains(path.Base(i.tag), ":") {
+		return usageError(fmt.Sprintf("%q names no image: want NAME:TAG", i.tag))
 	}
 	content, err := i.layer()
 	if err != nil {
@@ -202,14 +198,4 @@ func busyboxStandIn(file string) (*image, error) {
 		}
 	}
 	return i, nil
-}
-
-// importImage gives the images of a tar to the containerd at the socket, as
-// those of Kubernetes.
-func importImage(ctx context.Context, socket, file string) error {
-	out, err := exec.CommandContext(ctx, findProgram("ctr"), "--address", socket, "--namespace", "k8s.io", "images", "import", file).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("import %s: %w: %s", file, err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }

@@ -27,6 +27,9 @@ const usage = `Usage:
                 end it and remove all that it had
   cluster load  [--name NAME] IMAGE...
                 give it images: FILE.tar, or TAG=BINARY[:/path/in/image]
+  cluster expose [--name NAME] PORT[=ADDRESS]...
+                let pods reach servers of this machine, until ^C: the node's PORT
+                (10.244.0.1:PORT) leads to 127.0.0.1:PORT here, or to ADDRESS
   cluster env   [--name NAME]
                 print what a shell sets to use it: eval "$(cluster env)"
   cluster image --tag TAG --out FILE.tar [--user USER] [--entrypoint PATH] [--env K=V]... BINARY[:/path/in/image]...
@@ -56,7 +59,7 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Print(usage)
 	case errors.As(err, &wrong):
-		fmt.Fprintf(os.Stderr, "cluster: %v\n%s", err, usage)
+		fmt.Fprintf(os.Stderr, "cluster: %v\nAll commands: cluster help\n", err)
 		os.Exit(2)
 	default:
 		fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
@@ -76,6 +79,8 @@ func run(ctx context.Context, args []string) error {
 		return runDown(args)
 	case "load":
 		return runLoad(ctx, args)
+	case "expose":
+		return runExpose(ctx, args)
 	case "env":
 		return runEnv(args)
 	case "image":
@@ -200,6 +205,20 @@ func runLoad(ctx context.Context, args []string) error {
 		}
 	}
 	return nil
+}
+
+func runExpose(ctx context.Context, args []string) error {
+	o := newOptions("expose")
+	if err := o.parse(args, 1, many); err != nil {
+		return err
+	}
+	c, err := running(*o.name)
+	if err != nil {
+		return err
+	}
+	return c.expose(ctx, o.Args(), func() {
+		fmt.Fprintf(os.Stderr, "cluster %s: pods reach %s on %s\n", c.Name, strings.Join(o.Args(), ", "), nodeIP)
+	})
 }
 
 func runEnv(args []string) error {

@@ -78,7 +78,7 @@ func runNode(data string) error {
 }
 
 // runNode returns when a part of the node has ended.
-func (c cluster) runNode(status io.WriteCloser) error {
+func (c cluster) runNode(status io.Writer) error {
 	if err := unix.Sethostname([]byte(c.Name)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
@@ -89,39 +89,46 @@ func (c cluster) runNode(status io.WriteCloser) error {
 		return err
 	}
 	ctx, end := context.WithCancelCause(context.Background())
-	start := func(lot []component) error {
-		for _, part := range lot {
-			if err := c.start(part, end); err != nil {
-				return err
-			}
-		}
-		return nil
+	err := c.startAll(ctx, end)
+	if err != nil {
+		end(err) // without effect if a component ended: then that is why
+	} else {
+		fmt.Fprintln(status, "ready")
 	}
-	first, second := c.components()
-	if err := start(first); err != nil {
-		return err
-	}
-	starting, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it took more than 2 minutes"))
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// startAll starts all components in order. It gives up when ctx is done, as it
+// is when one of them ends.
+func (c cluster) startAll(ctx context.Context, end context.CancelCauseFunc) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it took more than 2 minutes"))
 	defer cancel()
-	if err := c.importImages(starting); err != nil {
+	first, second := c.components()
+	for _, part := range first {
+		if err := c.start(part, end); err != nil {
+			return err
+		}
+	}
+	if err := c.importImages(ctx); err != nil {
 		return err
 	}
 	api, err := newAPI(c, "https://"+apiAddress)
 	if err != nil {
 		return err
 	}
-	if err := poll(starting, func() error { return api.get(starting, "/readyz", nil) }); err != nil {
+	if err := poll(ctx, func() error { return api.get(ctx, "/readyz", nil) }); err != nil {
 		return fmt.Errorf("wait for kube-apiserver (its log: %s): %w", c.log("kube-apiserver"), err)
 	}
-	if err := start(second); err != nil {
-		return err
+	for _, part := range second {
+		if err := c.start(part, end); err != nil {
+			return err
+		}
 	}
-	if err := api.create(starting, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", kubeletBinding); err != nil {
+	if err := api.create(ctx, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", kubeletBinding); err != nil {
 		return fmt.Errorf("let kube-apiserver call the kubelet: %w", err)
 	}
-	fmt.Fprintln(status, "ready")
-	<-ctx.Done()
-	return context.Cause(ctx)
+	return nil
 }
 
 const kubeletBinding = `{

@@ -186,5 +186,7 @@ func (c cluster) stay(ctx context.Context) error {
 			}
 		}
 	}
-	return fmt.Errorf("the cluster has ended: %s", c.lastWords())
+	return fmt.Errorf("%w: %s", errEnded, c.lastWords())
 }
+
+var errEnded = errors.New("the cluster has ended")
