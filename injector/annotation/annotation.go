@@ -92,7 +92,7 @@ func Parse(pod *corev1.Pod) (req Request, present bool, err error) {
 	}
 	if _, ok := pod.Annotations[Paths]; !ok {
 		errs = append(errs, &Error{Key: Paths, Kind: MissingPaths,
-			Reason: "is needed: it names the files to read, for example /var/log/app.log"})
+			Reason: "needed, as it names the files to read, for example /var/log/app.log"})
 	}
 	if len(errs) > 0 {
 		return Request{}, true, errs

@@ -25,7 +25,7 @@ func parsePaths(value string) ([]Path, Errors) {
 	items := splitItems(value)
 	if len(items) > maxPaths {
 		return nil, Errors{{Key: Paths, Value: value, Kind: InvalidValue,
-			Reason: fmt.Sprintf("has %d items, more than the %d that one pod may have; use globs", len(items), maxPaths)}}
+			Reason: fmt.Sprintf("%d items, more than the %d that one pod may have; use globs", len(items), maxPaths)}}
 	}
 	var paths []Path
 	var errs Errors
@@ -34,7 +34,7 @@ func parsePaths(value string) ([]Path, Errors) {
 		p.Position = i + 1
 		if fault == "" {
 			if j := slices.IndexFunc(paths, func(q Path) bool { return q.Container == p.Container && q.Pattern == p.Pattern }); j >= 0 {
-				fault = fmt.Sprintf("is item %d already", paths[j].Position)
+				fault = fmt.Sprintf("the same as item %d", paths[j].Position)
 			}
 		}
 		if fault != "" {
@@ -64,7 +64,7 @@ func splitItems(value string) []string {
 // parsePath reads one item; the second result says what is wrong with it.
 func parsePath(item string) (Path, string) {
 	if item == "" {
-		return Path{}, "is empty; give an absolute file or glob, or take out the separator"
+		return Path{}, "empty; give an absolute file or glob, or take out the separator"
 	}
 	p := Path{Pattern: item}
 	if !strings.HasPrefix(item, "/") {
@@ -77,9 +77,9 @@ func parsePath(item string) (Path, string) {
 	}
 	switch {
 	case !strings.HasPrefix(p.Pattern, "/"):
-		return p, "is not an absolute path; begin it with /"
+		return p, "not an absolute path; begin it with /"
 	case len(p.Pattern) > maxPath:
-		return p, fmt.Sprintf("is longer than %d bytes", maxPath)
+		return p, fmt.Sprintf("longer than %d bytes", maxPath)
 	case strings.ContainsFunc(p.Pattern, unicode.IsControl):
 		return p, "holds a control character"
 	}

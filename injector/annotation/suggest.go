@@ -21,9 +21,9 @@ func suggest(key string) string {
 		}
 	}
 	if best == "" || best == key {
-		return "is not a key of this version of the injector"
+		return "not a key of this version of the injector"
 	}
-	return fmt.Sprintf("is not a key; did you mean %s?", best)
+	return fmt.Sprintf("not a key; did you mean %s?", best)
 }
 
 // distance is the number of letters to add, take out or change to get from a to b.

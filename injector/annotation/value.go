@@ -32,7 +32,7 @@ func oneOf(value string, allowed ...string) (fault string) {
 const maxQuantity = 32
 
 func parseQuantity(value, example string) (*resource.Quantity, string) {
-	fault := fmt.Sprintf("is not a positive quantity such as %s", example)
+	fault := fmt.Sprintf("not a positive quantity such as %s", example)
 	if len(value) > maxQuantity {
 		return nil, fault
 	}
@@ -46,7 +46,7 @@ func parseQuantity(value, example string) (*resource.Quantity, string) {
 func parseUser(value string) (*int64, string) {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt32 || strconv.FormatInt(n, 10) != value {
-		return nil, fmt.Sprintf("is not a numeric user id from 0 to %d", math.MaxInt32)
+		return nil, fmt.Sprintf("not a numeric user id from 0 to %d", math.MaxInt32)
 	}
 	return &n, ""
 }
@@ -56,7 +56,7 @@ var reference = regexp.MustCompile(`^[a-z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]
 
 func parseImage(value string) (string, string) {
 	if len(value) > 512 || !reference.MatchString(value) {
-		return "", "is not an image reference such as registry/repository:tag"
+		return "", "not an image reference such as registry/repository:tag"
 	}
 	return value, ""
 }

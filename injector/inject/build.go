@@ -14,9 +14,6 @@ func (w *work) inject() *corev1.Pod {
 	w.limits()
 	w.lifecycle()
 	w.resolve()
-	if w.r.Denied() {
-		return nil
-	}
 	w.volumes()
 	w.group()
 	for _, g := range w.groups {
@@ -37,7 +34,7 @@ func (w *work) inject() *corev1.Pod {
 // build puts everything into a copy of the pod.
 func (w *work) build() *corev1.Pod {
 	pod := w.base.DeepCopy()
-	st := &status{Version: statusVersion}
+	st := &status{Version: statusVersion, Owners: map[string]string{}}
 	spec := &pod.Spec
 	if w.native {
 		st.noteEmpty(listInit, spec.InitContainers != nil && len(spec.InitContainers) == 0)
@@ -68,14 +65,9 @@ func (w *work) build() *corev1.Pod {
 			}
 		}
 	}
-	if len(w.base.Spec.Containers) > 1 {
-		for _, s := range w.sources {
-			if s.Container == "" {
-				if st.Owners == nil {
-					st.Owners = map[string]string{}
-				}
-				st.Owners[s.Pattern] = s.owner.Name
-			}
+	for _, s := range w.sources {
+		if s.Container == "" {
+			st.Owners[s.Pattern] = s.owner.Name
 		}
 	}
 	st.Plan = fingerprint(w.sidecars, added, st.Mounts)

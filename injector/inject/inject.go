@@ -50,7 +50,7 @@ func Inject(pod *corev1.Pod, namespace string, p profile.Profile) (*corev1.Pod, 
 	prior, err := readStatus(pod)
 	if err != nil {
 		r.add(Denied, InvalidValue, annotation.Status, pod.Annotations[annotation.Status],
-			"is written by the injector alone; take the annotation out")
+			"written by the injector alone; take the annotation out")
 		return pod, r
 	}
 	base := pod
@@ -118,7 +118,7 @@ func deny(r *Report, err error) {
 	for _, e := range errs {
 		at := ""
 		if e.Position > 0 {
-			at = fmt.Sprintf("item %d ", e.Position)
+			at = fmt.Sprintf("item %d: ", e.Position)
 		}
 		r.add(Denied, Reason(e.Kind), e.Key, e.Value, "%s%s", at, e.Reason)
 	}

@@ -118,10 +118,13 @@ func diffObject(ops []jsonpatch.Operation, path string, b, a map[string]any) []j
 func diffList(ops []jsonpatch.Operation, path string, b, a []any) []jsonpatch.Operation {
 	bNames, okB := names(b)
 	aNames, okA := names(a)
-	stays := map[string]bool{}
+	stays, was := map[string]bool{}, map[string]any{}
 	if okB && okA {
+		for i, n := range bNames {
+			was[n] = b[i]
+		}
 		for _, n := range aNames {
-			stays[n] = slices.Contains(bNames, n)
+			_, stays[n] = was[n]
 		}
 		if !sameOrder(bNames, aNames, stays) {
 			// Ours move, the neighbours do not: a moved element is written anew.
@@ -151,7 +154,7 @@ func diffList(ops []jsonpatch.Operation, path string, b, a []any) []jsonpatch.Op
 		at := path + "/" + strconv.Itoa(i)
 		switch {
 		case stays[n]:
-			ops = diff(ops, at, b[slices.Index(bNames, n)], a[i])
+			ops = diff(ops, at, was[n], a[i])
 		case i == kept:
 			ops = append(ops, jsonpatch.NewOperation("add", path+"/-", a[i]))
 			kept++
@@ -163,11 +166,12 @@ func diffList(ops []jsonpatch.Operation, path string, b, a []any) []jsonpatch.Op
 	return ops
 }
 
-// names tells elements apart: by name, and mounts by their path too, for a
-// volume may be mounted twice. It fails for a list whose elements have none or
-// share one.
+// names tells elements apart: by name, mounts by their path too, for a volume may
+// be mounted twice, and namesakes, which no valid pod has, by their order. It
+// fails for a list whose elements have no names.
 func names(list []any) ([]string, bool) {
 	out := make([]string, len(list))
+	seen := map[string]int{}
 	for i, e := range list {
 		m, ok := e.(map[string]any)
 		if !ok {
@@ -180,8 +184,8 @@ func names(list []any) ([]string, bool) {
 		if at, ok := m["mountPath"].(string); ok {
 			name += "\x00" + at
 		}
-		if slices.Contains(out[:i], name) {
-			return nil, false
+		if seen[name]++; seen[name] > 1 {
+			name += "\x00" + strconv.Itoa(seen[name])
 		}
 		out[i] = name
 	}

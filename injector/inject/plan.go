@@ -48,7 +48,7 @@ func (w *work) resolve() {
 	for _, p := range w.req.Paths {
 		s := &source{Path: p}
 		if under(anchorOf(p.Pattern), reservedFolder) {
-			w.r.add(Denied, ProtectedFolder, annotation.Paths, p.String(), "item %d lies in %s, which is the sidecar's own", p.Position, reservedFolder)
+			w.r.add(Denied, ProtectedFolder, annotation.Paths, p.String(), "item %d: lies in %s, which is the sidecar's own", p.Position, reservedFolder)
 			continue
 		}
 		if p.Container != "" {
@@ -61,7 +61,7 @@ func (w *work) resolve() {
 			s.owner, s.why = w.guess(p)
 		}
 		if i := slices.IndexFunc(w.sources, func(t *source) bool { return t.owner == s.owner && t.Pattern == s.Pattern }); i >= 0 {
-			w.r.add(Denied, InvalidValue, annotation.Paths, p.String(), "item %d is item %d already: both are of container %s", p.Position, w.sources[i].Position, s.owner.Name)
+			w.r.add(Denied, InvalidValue, annotation.Paths, p.String(), "item %d: the same as item %d; both are of container %s", p.Position, w.sources[i].Position, s.owner.Name)
 			continue
 		}
 		w.sources = append(w.sources, s)
@@ -98,7 +98,7 @@ func (w *work) guess(p annotation.Path) (*corev1.Container, string) {
 	}
 	if len(mounted) != 1 {
 		w.r.add(Warning, OwnerAssumed, annotation.Paths, p.String(),
-			"item %d names no container and the pod has %d; taken as written by %s (%s); write %s:%s to be sure",
+			"item %d: names no container and the pod has %d; taken as written by %s (%s); write %s:%s to be sure",
 			p.Position, len(containers), preferred.Name, why, preferred.Name, p.Pattern)
 	}
 	return preferred, why
@@ -149,7 +149,7 @@ func (w *work) lifecycle() {
 	has := w.profile.Kubernetes.HasNative()
 	w.native = policy == annotation.NativeTrue || policy == annotation.NativeAuto && has
 	if w.native && !has {
-		w.r.add(Denied, NativeUnsupported, annotation.Native, string(w.req.Native),
+		w.r.add(Denied, NativeUnsupported, annotation.Native, string(cmp.Or(w.req.Native, annotation.NativeAuto)),
 			"Kubernetes %v has no native sidecars, which came with 1.29; the pod would never start", w.profile.Kubernetes)
 	}
 	if restart := w.base.Spec.RestartPolicy; !w.native && (restart == corev1.RestartPolicyNever || restart == corev1.RestartPolicyOnFailure) {
@@ -157,7 +157,7 @@ func (w *work) lifecycle() {
 		if policy == annotation.NativeAuto {
 			why = "Kubernetes " + w.profile.Kubernetes.String() + " has no native sidecars"
 		}
-		w.r.add(Denied, PlainNeverEnds, annotation.Native, string(w.req.Native),
-			"%s, and beside one a pod with restartPolicy %s, such as a Job's, would never complete", why, restart)
+		w.r.add(Denied, PlainNeverEnds, annotation.Native, string(cmp.Or(w.req.Native, annotation.NativeAuto)),
+			"%s; beside a plain one a pod with restartPolicy %s, such as a Job's, would never complete", why, restart)
 	}
 }

@@ -42,7 +42,7 @@ func (f Finding) String() string {
 	if f.Key != "" {
 		s += f.Key + ": "
 	}
-	if f.Value != "" {
+	if f.Value != "" || f.Reason == InvalidValue {
 		s += annotation.Quote(f.Value) + ": "
 	}
 	return s + f.Message

@@ -22,11 +22,11 @@ func (w *work) limits() {
 		{annotation.SizeLimit, w.req.SizeLimit, w.profile.MaxSizeLimit},
 	} {
 		if q.asked != nil && !q.allowed.IsZero() && q.asked.Cmp(q.allowed) > 0 {
-			w.r.add(Denied, LimitExceeded, q.key, w.base.Annotations[q.key], "is more than the %v that the profile allows", &q.allowed)
+			w.r.add(Denied, LimitExceeded, q.key, w.base.Annotations[q.key], "more than the %v that the profile allows", &q.allowed)
 		}
 	}
 	if w.req.Image != "" && !w.profile.Allows(w.req.Image) {
-		w.r.add(Denied, ImageNotAllowed, annotation.Image, w.req.Image, "is not an image that the profile allows")
+		w.r.add(Denied, ImageNotAllowed, annotation.Image, w.req.Image, "not an image that the profile allows")
 	}
 	if u := w.req.RunAsUser; u != nil && *u == 0 && !w.profile.AllowRoot {
 		w.r.add(Denied, RootNotAllowed, annotation.RunAsUser, "0", "the profile does not let sidecars run as root")

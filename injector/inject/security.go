@@ -51,7 +51,7 @@ func (w *work) user(g *group) (user, group *int64) {
 	}
 	fallback := w.profile.User
 	if user == nil {
-		w.warnUser(UserUnset, first, "does not say as which user it runs")
+		w.warnUser(UserUnset, first, "does not say which user it runs as")
 		return &fallback, nil
 	}
 	if *user == 0 {
@@ -67,8 +67,8 @@ func (w *work) warnUser(reason Reason, c *corev1.Container, why string) {
 		return
 	}
 	w.r.add(Warning, reason, annotation.RunAsUser, c.Name,
-		"the container %s; the sidecar runs as %d and cannot read files that only their user may (umask 077, mode 0600); set %s to the user that writes them",
-		why, w.profile.User, annotation.RunAsUser)
+		"the container %s; its sidecar runs as %d and cannot read files that only their user may (mode 0600, umask 077); name that user here",
+		why, w.profile.User)
 }
 
 // userOf is the user and group that a container is told to run as; nil: its image's.

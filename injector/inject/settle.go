@@ -86,7 +86,7 @@ func union(ours, theirs corev1.ResourceList) corev1.ResourceList {
 
 // reorder is list in the order of old, where both have the same elements.
 func reorder[T any](list, old []T, key func(T) string) []T {
-	if len(list) != len(old) {
+	if len(list) == 0 || len(list) != len(old) {
 		return list
 	}
 	place := map[string]int{}

@@ -44,7 +44,7 @@ func (w *work) volumes() {
 		at := folderOf(s.Pattern)
 		if protected(at) {
 			w.r.add(Denied, ProtectedFolder, annotation.Paths, s.String(),
-				"item %d needs a new volume over %s of container %s, which would hide what the container needs there; write the files to a folder of their own, or mount a volume yourself",
+				"item %d: needs a new volume over %s of container %s, which would hide what the container needs there; write the files to a folder of their own, or mount a volume yourself",
 				s.Position, at, s.owner.Name)
 			continue
 		}

@@ -1,0 +1,291 @@
+package inject_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"logging.taco/injector/annotation"
+	"logging.taco/injector/inject"
+	"logging.taco/injector/profile"
+	"logging.taco/sidecar/config"
+)
+
+var (
+	seed  = flag.Int64("seed", 0, "of the generated pods; 0: the clock's")
+	count = flag.Int("pods", 600, "how many pods to generate")
+)
+
+// generated calls f with many pods and profiles; a failure names its seed.
+func generated(t *testing.T, f func(t *testing.T, g *generator)) {
+	start := *seed
+	if start == 0 {
+		start = time.Now().UnixNano()
+	}
+	for i := range *count {
+		s := start + int64(i)
+		f(t, &generator{rand.New(rand.NewSource(s))})
+		if t.Failed() {
+			t.Fatalf("seed %d: go test -run %s -seed %d -pods 1", s, t.Name(), s)
+		}
+	}
+}
+
+// The laws of golden_test.go hold for any pod.
+func TestLawsOfGeneratedPods(t *testing.T) {
+	injected := 0
+	generated(t, func(t *testing.T, g *generator) {
+		pod, p := g.pod(), g.profile()
+		raw := marshal(t, pod)
+		_, report := inject.Inject(pod, "default", p)
+		if !bytes.Equal(raw, marshal(t, pod)) {
+			t.Error("the input was changed")
+		}
+		if report.Injected() {
+			injected++
+		}
+		checkLaws(t, raw, "default", p)
+		checkLanguage(t, report)
+	})
+	if *count > 100 && injected < *count/4 {
+		t.Errorf("only %d of %d generated pods were injected; the generator proves too little", injected, *count)
+	}
+}
+
+// checkLanguage holds what every report promises.
+func checkLanguage(t *testing.T, r inject.Report) {
+	t.Helper()
+	if n := count1(r.Denied()) + count1(r.Skipped()) + count1(r.Injected()); n != 1 {
+		t.Errorf("a report is one of denied, skipped and injected, not %d", n)
+	}
+	if (r.Message() == "") != r.Injected() {
+		t.Errorf("message %q", r.Message())
+	}
+	for _, f := range r.Findings {
+		if f.Reason == "" || f.Message == "" {
+			t.Errorf("an empty finding: %#v", f)
+		}
+		if f.Severity == inject.Denied && f.Reason != inject.MissingPaths && (f.Key == "" || !strings.Contains(r.Message(), f.Key)) {
+			t.Errorf("a denial without its key: %v", f)
+		}
+	}
+}
+
+func count1(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// The sidecar reads what the injector writes, and finds every file where the
+// owner has it: through the same volume at the same place.
+func TestSidecarSeesEveryPath(t *testing.T) {
+	generated(t, func(t *testing.T, g *generator) {
+		pod, p := g.pod(), g.profile()
+		after, report := inject.Inject(pod, "default", p)
+		if !report.Injected() {
+			return
+		}
+		all := slices.Concat(after.Spec.InitContainers, after.Spec.Containers)
+		paths := 0
+		for _, c := range report.Containers {
+			text := c.Env[len(c.Env)-1].Value
+			conf, err := config.Decode(c.Name, []byte(strings.ReplaceAll(text, "$$", "$")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(conf.State, "/taco/state/") {
+				t.Errorf("state in %s", conf.State)
+			}
+			for _, s := range conf.Sources {
+				i := slices.IndexFunc(all, func(o corev1.Container) bool { return o.Name == s.Container })
+				for _, file := range s.Paths {
+					paths++
+					if got, want := seenThrough(c, file), seenThrough(all[i], file); got != want {
+						t.Errorf("%s of %s: the sidecar has it in %q, its writer in %q", file, s.Container, got, want)
+					}
+				}
+			}
+		}
+		if want := strings.Count(pod.Annotations["logging.taco/paths"], ",") + 1; paths != want {
+			t.Errorf("%d of %d paths", paths, want)
+		}
+	})
+}
+
+// seenThrough is the volume that a file of this pattern is in.
+func seenThrough(c corev1.Container, pattern string) string {
+	if strings.Contains(pattern, "*") {
+		pattern = pattern[:strings.LastIndex(pattern[:strings.Index(pattern, "*")], "/")]
+	}
+	best := corev1.VolumeMount{}
+	for _, m := range c.VolumeMounts {
+		if (pattern == m.MountPath || strings.HasPrefix(pattern, m.MountPath+"/")) && len(m.MountPath) > len(best.MountPath) {
+			best = m
+		}
+	}
+	return strings.Join([]string{best.Name, best.SubPath, best.SubPathExpr, best.MountPath}, " ")
+}
+
+// No generated pod gets a sidecar with more rights than the restricted standard
+// gives, unless its own annotation says root.
+func TestRestricted(t *testing.T) {
+	generated(t, func(t *testing.T, g *generator) {
+		pod, p := g.pod(), g.profile()
+		_, report := inject.Inject(pod, "default", p)
+		for _, c := range report.Containers {
+			s := c.SecurityContext
+			root := pod.Annotations["logging.taco/run-as-user"] == "0"
+			if s == nil || *s.AllowPrivilegeEscalation || *s.Privileged || !*s.ReadOnlyRootFilesystem || *s.RunAsNonRoot == root ||
+				len(s.Capabilities.Add) > 0 || !reflect.DeepEqual(s.Capabilities.Drop, []corev1.Capability{"ALL"}) ||
+				s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+				t.Errorf("%s: %s", c.Name, marshal(t, s))
+			}
+			if s.RunAsUser != nil && *s.RunAsUser == 0 && !root {
+				t.Errorf("%s runs as root", c.Name)
+			}
+		}
+	})
+}
+
+// generator makes pods that are valid for Kubernetes, with annotations that are
+// mostly so.
+type generator struct{ *rand.Rand }
+
+func pick[T any](g *generator, of ...T) T { return of[g.Intn(len(of))] }
+
+func (g *generator) chance(percent int) bool { return g.Intn(100) < percent }
+
+func (g *generator) profile() profile.Profile {
+	p := profile.Default()
+	p.Native = pick(g, annotation.NativeAuto, annotation.NativeAuto, annotation.NativeTrue, annotation.NativeFalse)
+	if g.chance(10) {
+		p.Kubernetes = profile.Version{Major: 1, Minor: 25 + g.Intn(8)}
+	}
+	p.SetUser = g.chance(90)
+	return p
+}
+
+func (g *generator) pod() *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.Name = "pod"
+	pod.Annotations = map[string]string{"other/annotation": "kept"}
+	for i := range g.Intn(3) {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, g.volume(i))
+	}
+	for i := range g.Intn(3) {
+		c := g.container(fmt.Sprint("init", i), pod.Spec.Volumes)
+		if g.chance(30) {
+			always := corev1.ContainerRestartPolicyAlways
+			c.RestartPolicy = &always
+		}
+		pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
+	}
+	for i := range 1 + g.Intn(3) {
+		name := fmt.Sprint("app", i)
+		if g.chance(2) {
+			name = "taco-logs"
+		}
+		pod.Spec.Containers = append(pod.Spec.Containers, g.container(name, pod.Spec.Volumes))
+	}
+	if g.chance(30) {
+		pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: new(int64(pick(g, 0, 1000)))}
+	}
+	if g.chance(30) {
+		pod.Spec.TerminationGracePeriodSeconds = new(int64(pick(g, 0, 1, 5, 30, 60, 86400*365)))
+	}
+	if g.chance(20) {
+		pod.Spec.RestartPolicy = pick(g, corev1.RestartPolicyAlways, corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure)
+	}
+	g.annotate(pod)
+	return pod
+}
+
+func (g *generator) volume(i int) corev1.Volume {
+	v := corev1.Volume{Name: pick(g, fmt.Sprint("v", i), fmt.Sprint("taco-v", i))}
+	switch g.Intn(3) {
+	case 0:
+		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
+	case 1:
+		v.HostPath = &corev1.HostPathVolumeSource{Path: "/srv"}
+	default:
+		v.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "claim"}
+	}
+	return v
+}
+
+var places = []string{"/var/log", "/var/log/app", "/var/logs", "/srv", "/srv/a", "/srv/a/b", "/data", "/data/x/y", "/etc"}
+
+func (g *generator) container(name string, volumes []corev1.Volume) corev1.Container {
+	c := corev1.Container{Name: name, Image: "image"}
+	taken := map[string]bool{}
+	for _, v := range volumes {
+		m := corev1.VolumeMount{Name: v.Name, MountPath: pick(g, places...)}
+		if taken[m.MountPath] || g.chance(40) {
+			continue
+		}
+		taken[m.MountPath] = true
+		switch g.Intn(6) {
+		case 0:
+			m.SubPath = "sub"
+		case 1:
+			m.SubPathExpr = "$(POD)-$(ZONE)"
+		case 2:
+			m.ReadOnly = true
+		}
+		c.VolumeMounts = append(c.VolumeMounts, m)
+	}
+	if g.chance(80) {
+		c.Env = []corev1.EnvVar{
+			{Name: "ZONE", Value: "z"},
+			{Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
+		}
+	}
+	if g.chance(40) {
+		c.SecurityContext = &corev1.SecurityContext{RunAsUser: new(int64(pick(g, 0, 1000, 2000)))}
+	}
+	if g.chance(50) {
+		c.Resources.Limits = corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("1Gi")}
+	}
+	return c
+}
+
+func (g *generator) annotate(pod *corev1.Pod) {
+	files := []string{"a.log", "b.log", "*.log", "**/c.log", "?/[ab].log", "$(X).log", "spaß.log", strings.Repeat("long", 30) + ".log"}
+	var items []string
+	for range 1 + g.Intn(4) {
+		item := pick(g, places...) + "/" + pick(g, files...)
+		if g.chance(30) {
+			item = pick(g, pod.Spec.Containers...).Name + ":" + item
+		} else if len(pod.Spec.InitContainers) > 0 && g.chance(10) {
+			item = pod.Spec.InitContainers[0].Name + ":" + item
+		}
+		if g.chance(2) {
+			item = pick(g, "", "relative", "/a/../b", "nobody:/x/y", "/proc/x", "\xff", "/x\x00y")
+		}
+		if !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	}
+	a := pod.Annotations
+	a["logging.taco/paths"] = strings.Join(items, ",")
+	for _, o := range [][]string{
+		{"split", "true", "true", "false"}, {"emit", "raw", "json", "prefix"}, {"native", "auto", "true", "false", "false"},
+		{"run-as-user", "0", "1000"}, {"cpu", "10m", "1"}, {"memory", "20Mi", "1e8"}, {"size-limit", "1Gi", "0.5Gi"},
+		{"inject", "true"}, {"image", "logging.taco/sidecar:v0.3.0"},
+	} {
+		if v := pick(g, o[1:]...); g.chance(15) {
+			a["logging.taco/"+o[0]] = v
+		}
+	}
+}
