@@ -23,54 +23,108 @@ import (
 var kubernetesPrograms = []string{"kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler", "kubectl", "kube-proxy"}
 
 // buildFlags are those of all programs. -trimpath makes what is compiled the
-// same in every checkout.
-var buildFlags = []string{"-trimpath", "-buildvcs=false"}
+// same in every checkout; without DWARF, which the linker would drop anyway,
+// compiling takes a tenth less.
+var buildFlags = []string{"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false"}
 
-// A binaries builds what a cluster runs, once per version, into a folder that
-// outlives the tree: some minutes the first time, nothing later.
+// A binaries builds programs, once per version, into a folder that outlives
+// the tree: some minutes the first time, nothing later.
 type binaries struct {
-	source  string // the folder of this program's source
-	version string // of Kubernetes, v1.36.3
-	folder  string // in the cache; there when the build was complete
+	what   string // for a person: Kubernetes v1.36.3
+	folder string // in the cache; there when the build was complete
+	steps  []step
 }
 
-// findBinaries says where the binaries are or will be.
-func findBinaries() (b binaries, err error) {
-	if b.source, err = findSource(); err != nil {
-		return b, err
+// A step is one call of go build.
+type step struct {
+	what     string
+	module   string // the folder of the module that requires what is built
+	out      string // the program in bin, or "" for a folder of programs
+	ldflags  string
+	packages []string
+}
+
+// kubernetes returns the programs that every cluster runs.
+func kubernetes() (binaries, error) {
+	source, err := findSource()
+	if err != nil {
+		return binaries{}, err
 	}
-	// What is built depends on these alone.
+	module := filepath.Join(source, "kubernetes")
+	version, err := required(module, "k8s.io/kubernetes")
+	if err != nil {
+		return binaries{}, err
+	}
+	var packages []string
+	for _, program := range kubernetesPrograms {
+		packages = append(packages, "k8s.io/kubernetes/cmd/"+program)
+	}
+	const variables = "k8s.io/component-base/version"
+	numbers := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	stamp := fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s", variables, version, numbers[0], numbers[1])
+	b := binaries{what: "Kubernetes " + version, steps: []step{
+		{"Kubernetes " + version, module, "", stamp, packages},
+		{"etcd", module, "etcd", "-s -w", []string{"go.etcd.io/etcd/server/v3"}},
+		{"pause", source, "pause", "-s -w", []string{"./pause"}},
+	}}
+	return b, b.locate("kubernetes-"+version, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"), filepath.Join(source, "pause/main.go"))
+}
+
+// coreDNS returns the DNS server of a cluster that has one.
+func coreDNS() (binaries, error) {
+	source, err := findSource()
+	if err != nil {
+		return binaries{}, err
+	}
+	module := filepath.Join(source, "coredns")
+	version, err := required(module, "github.com/coredns/coredns")
+	if err != nil {
+		return binaries{}, err
+	}
+	b := binaries{what: "CoreDNS " + version, steps: []step{{"CoreDNS " + version, module, "coredns", "-s -w", []string{"."}}}}
+	return b, b.locate("coredns-"+version, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"), filepath.Join(module, "main.go"))
+}
+
+// required returns the version of a module that another one requires.
+func required(module, name string) (string, error) {
+	file := filepath.Join(module, "go.mod")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	match := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(name) + ` (v\d+\.\d+\.\d+)$`).FindSubmatch(text)
+	if match == nil {
+		return "", fmt.Errorf("%s requires no %s", file, name)
+	}
+	return string(match[1]), nil
+}
+
+// locate sets the folder: its name changes with all on which the result depends.
+func (b *binaries) locate(name string, files ...string) error {
 	sum := sha256.New()
-	fmt.Fprintln(sum, kubernetesPrograms, buildFlags)
-	for _, file := range []string{"kubernetes/go.sum", "kubernetes/go.mod", "pause/main.go"} {
-		text, err := os.ReadFile(filepath.Join(b.source, file))
+	fmt.Fprintln(sum, buildFlags)
+	for _, s := range b.steps {
+		fmt.Fprintln(sum, s.out, s.ldflags, s.packages)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		if err != nil {
-			return b, err
+			return err
 		}
 		sum.Write(text)
-		if match := kubernetesVersion.FindSubmatch(text); file == "kubernetes/go.mod" && match != nil {
-			b.version = string(match[1])
-		}
-	}
-	if b.version == "" {
-		return b, fmt.Errorf("%s requires no k8s.io/kubernetes", filepath.Join(b.source, "kubernetes/go.mod"))
 	}
 	cache := os.Getenv("TACO_CACHE")
 	if cache == "" {
 		user, err := os.UserCacheDir()
 		if err != nil {
-			return b, fmt.Errorf("find the cache folder: %w (or set TACO_CACHE)", err)
+			return fmt.Errorf("find the cache folder: %w (or set TACO_CACHE)", err)
 		}
 		cache = filepath.Join(user, "logging.taco")
 	}
-	if cache, err = filepath.Abs(cache); err != nil {
-		return b, err
-	}
-	b.folder = filepath.Join(cache, fmt.Sprintf("kubernetes-%s-%s-%s-%.6x", b.version, runtime.GOOS, runtime.GOARCH, sum.Sum(nil)))
-	return b, nil
+	cache, err := filepath.Abs(cache)
+	b.folder = filepath.Join(cache, fmt.Sprintf("%s-%s-%s-%.6x", name, runtime.GOOS, runtime.GOARCH, sum.Sum(nil)))
+	return err
 }
-
-var kubernetesVersion = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v[0-9.]+)$`)
 
 // findSource finds the folder of this program's source: where it was compiled,
 // or from where the program or the caller is.
@@ -123,7 +177,7 @@ func (b binaries) build(ctx context.Context, show *progress) error {
 		return nil
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("Kubernetes is built from source, and there is no go in PATH: install Go 1.26 or newer")
+		return fmt.Errorf("%s is built from source, and there is no go in PATH: install Go 1.26 or newer", b.what)
 	}
 	// A folder of that name is a build that did not end.
 	unfinished := b.folder + ".unfinished"
@@ -131,35 +185,23 @@ func (b binaries) build(ctx context.Context, show *progress) error {
 		return err
 	}
 	defer os.RemoveAll(unfinished)
-	if err := b.compile(ctx, filepath.Join(unfinished, "bin"), show); err != nil {
-		return fmt.Errorf("build Kubernetes %s: %w", b.version, err)
+	for _, step := range b.steps {
+		if err := step.run(ctx, filepath.Join(unfinished, "bin"), show); err != nil {
+			return fmt.Errorf("build %s: %w", b.what, err)
+		}
 	}
 	return os.Rename(unfinished, b.folder)
 }
 
-func (b binaries) compile(ctx context.Context, bin string, show *progress) error {
-	const version = "k8s.io/component-base/version"
-	numbers := strings.Split(strings.TrimPrefix(b.version, "v"), ".")
-	flags := fmt.Sprintf("-s -w -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s", version, b.version, numbers[0], numbers[1])
-	var programs []string
-	for _, program := range kubernetesPrograms {
-		programs = append(programs, "k8s.io/kubernetes/cmd/"+program)
+// run builds without cgo, and so programs without shared libraries.
+func (s step) run(ctx context.Context, bin string, show *progress) error {
+	out := filepath.Join(bin, s.out)
+	if s.out == "" {
+		out += "/"
 	}
-	module := filepath.Join(b.source, "kubernetes")
-	if err := goBuild(ctx, module, flags, bin+"/", programs, "building Kubernetes "+b.version, show); err != nil {
-		return err
-	}
-	if err := goBuild(ctx, module, "-s -w", filepath.Join(bin, "etcd"), []string{"go.etcd.io/etcd/server/v3"}, "building etcd", show); err != nil {
-		return err
-	}
-	return goBuild(ctx, b.source, "-s -w", filepath.Join(bin, "pause"), []string{"./pause"}, "building pause", show)
-}
-
-// goBuild builds programs without cgo, and so without shared libraries.
-func goBuild(ctx context.Context, module, flags, out string, programs []string, what string, show *progress) error {
-	args := slices.Concat([]string{"build", "-v"}, buildFlags, []string{"-ldflags=" + flags, "-o", out}, programs)
+	args := slices.Concat([]string{"build", "-v"}, buildFlags, []string{"-ldflags=" + s.ldflags, "-o", out}, s.packages)
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = module
+	cmd.Dir = s.module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
@@ -170,7 +212,7 @@ func goBuild(ctx context.Context, module, flags, out string, programs []string, 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	show.begin(what)
+	show.begin("building " + s.what)
 	errorText := count(said, show)
 	err = cmd.Wait()
 	show.end()

@@ -37,7 +37,7 @@ func fakeGo(t *testing.T, script string) binaries {
 	}
 	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
 	t.Setenv("TACO_CACHE", filepath.Join(t.TempDir(), "cache"))
-	b, err := findBinaries()
+	b, err := kubernetes()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type cluster struct {
 	Bin  string // the folder of the Kubernetes binaries
 	Port int    // of 127.0.0.1 on the host, on which the API server answers
 	CNI  string // the folder of the network plugins
-	DNS  bool
+	DNS  string // the DNS server's program; "" for none
 }
 
 var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`)

@@ -172,6 +172,12 @@ func (c cluster) writeImages() error {
 	if err := pause.write(c.path("images/pause.tar")); err != nil {
 		return err
 	}
+	if c.DNS != "" {
+		dns := image{tag: dnsImage, entrypoint: []string{"/coredns"}, files: map[string]string{"/coredns": c.DNS}}
+		if err := dns.write(c.path("images/coredns.tar")); err != nil {
+			return err
+		}
+	}
 	busybox, err := busyboxStandIn(findBusybox())
 	if err != nil {
 		return err

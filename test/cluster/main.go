@@ -15,6 +15,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -144,14 +145,17 @@ func runUp(ctx context.Context, args []string) error {
 	if err := require(ctx, *install); err != nil {
 		return err
 	}
-	b, err := findBinaries()
-	if err != nil {
+	if c.Bin, err = built(ctx, kubernetes); err != nil {
 		return err
 	}
-	if err := b.build(ctx, newProgress(os.Stderr)); err != nil {
-		return err
+	if *dns {
+		bin, err := built(ctx, coreDNS)
+		if err != nil {
+			return err
+		}
+		c.DNS = filepath.Join(bin, "coredns")
 	}
-	c.Bin, c.CNI, c.DNS = b.bin(), findCNI(), *dns
+	c.CNI = findCNI()
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "cluster "+c.Name+": "+format+"\n", args...)
 	}
@@ -275,13 +279,19 @@ func runBuild(ctx context.Context, args []string) error {
 	if err := o.parse(args, 0, 0); err != nil {
 		return err
 	}
-	b, err := findBinaries()
+	bin, err := built(ctx, kubernetes)
 	if err != nil {
 		return err
 	}
-	if err := b.build(ctx, newProgress(os.Stderr)); err != nil {
-		return err
-	}
-	fmt.Println(b.bin())
+	fmt.Println(bin)
 	return nil
+}
+
+// built returns the folder of programs, which it builds if need be.
+func built(ctx context.Context, find func() (binaries, error)) (bin string, err error) {
+	b, err := find()
+	if err != nil {
+		return "", err
+	}
+	return b.bin(), b.build(ctx, newProgress(os.Stderr))
 }

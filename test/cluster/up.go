@@ -27,8 +27,8 @@ func (c cluster) up(ctx context.Context, say func(format string, args ...any)) e
 	defer lock.Close()
 	if saved, err := load(c.Data); err == nil && saved.alive() {
 		err := saved.healthy(ctx)
-		if err == nil && c.DNS && !saved.DNS {
-			return fmt.Errorf("cluster %s is running without DNS; end it first: cluster down --name %s", c.Name, c.Name)
+		if err == nil && c.DNS != "" && saved.DNS == "" {
+			return fmt.Errorf("it is running without DNS; end it first: cluster down --name %s", c.Name)
 		}
 		if err == nil {
 			say("already running")
@@ -125,6 +125,14 @@ func (c cluster) launch(ctx context.Context) error {
 	// No pod can be made without it.
 	if err := poll(ctx, func() error { return api.get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", nil) }); err != nil {
 		return fmt.Errorf("wait for the default ServiceAccount (the log: %s): %w", c.log("kube-controller-manager"), err)
+	}
+	if c.DNS != "" {
+		if err := c.startDNS(ctx); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
 	}
 	return nil
 }
