@@ -193,7 +193,7 @@ func (g *generator) pod() *corev1.Pod {
 	}
 	for i := range 1 + g.Intn(3) {
 		name := fmt.Sprint("app", i)
-		if g.chance(2) {
+		if i == 0 && g.chance(4) {
 			name = "taco-logs"
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, g.container(name, pod.Spec.Volumes))

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"logging.taco/injector/annotation"
+	"logging.taco/injector/inject"
+	"logging.taco/injector/manifest"
+)
+
+// explain is the command `injector explain`.
+func (o *offline) explain(args []string) int {
+	p, status := o.flags("explain", "Says for each pod what inject would add and why, what it warns of, and what it costs.\nExits 1 where a pod would be denied.", true, args)
+	if status >= 0 {
+		return status
+	}
+	files, err := manifest.Read(o.files, o.in)
+	if err != nil {
+		fmt.Fprintf(o.err, "injector explain: %v\n", err)
+		return exitFailed
+	}
+	status = exitOK
+	pods := 0
+	for _, f := range files {
+		for _, pod := range f.Pods {
+			if pods++; pods > 1 {
+				fmt.Fprintln(o.out)
+			}
+			_, report := inject.Inject(pod.Object, o.namespaceOf(pod), p)
+			if report.Denied() {
+				status = exitFailed
+			}
+			fmt.Fprintf(o.out, "%s/%s in namespace %s (%s, line %d): ", pod.Kind, pod.Name, o.namespaceOf(pod), f.Name, pod.Line)
+			describe(o.out, report, misplaced(pod, report))
+		}
+	}
+	if pods == 0 {
+		fmt.Fprintln(o.out, "no pods and no pod templates here")
+	}
+	return status
+}
+
+// describe writes a report for people.
+func describe(out io.Writer, r inject.Report, hints []string) {
+	switch {
+	case r.Denied():
+		fmt.Fprintln(out, "denied")
+		section(out, "why", r, inject.Denied)
+		return
+	case r.Skipped():
+		fmt.Fprintf(out, "left alone: %s\n", r.Message())
+		for _, hint := range hints {
+			fmt.Fprintf(out, "  warning: %s\n", hint)
+		}
+		return
+	}
+	var names []string
+	for _, c := range r.Containers {
+		names = append(names, c.Name)
+	}
+	fmt.Fprintf(out, "injected with %s\n", strings.Join(names, ", "))
+	section(out, "paths", r, inject.Info, inject.PathResolved)
+	section(out, "added", r, inject.Info, inject.ContainerAdded, inject.VolumeAdded, inject.MountAdded)
+	section(out, "used", r, inject.Info, inject.VolumeReused)
+	section(out, "notes", r, inject.Info, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.Unchanged)
+	section(out, "warnings", r, inject.Warning)
+	fmt.Fprintf(out, "  each sidecar\n    image %s, %s\n", r.Containers[0].Image, user(r.Containers[0]))
+	fmt.Fprintf(out, "  cost\n    requests %s; limits %s\n",
+		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }),
+		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Limits }))
+	fmt.Fprintln(out, "    every line is written a second time, to the node's container log, where kubectl logs reads it")
+}
+
+// section writes the findings of a severity and, where given, of some reasons.
+func section(out io.Writer, title string, r inject.Report, s inject.Severity, reasons ...inject.Reason) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	first := true
+	for _, f := range r.Findings {
+		if f.Severity != s || len(reasons) > 0 && !slices.Contains(reasons, f.Reason) {
+			continue
+		}
+		if first {
+			fmt.Fprintf(w, "  %s\n", title)
+			first = false
+		}
+		what := f.Value
+		if f.Severity != inject.Info && f.Key != "" {
+			what = f.Key + ": " + annotation.Quote(f.Value)
+		}
+		fmt.Fprintf(w, "    %s\t%s\t%s\n", kind(f), what, f.Message)
+	}
+	w.Flush()
+}
+
+// kind is the word before a finding: for what is added what it is, else why.
+func kind(f inject.Finding) string {
+	switch f.Reason {
+	case inject.ContainerAdded:
+		return "container"
+	case inject.VolumeAdded, inject.VolumeReused:
+		return "volume"
+	case inject.MountAdded:
+		return "mount"
+	case inject.PathResolved:
+		return "path"
+	}
+	return string(f.Reason)
+}
+
+func user(c corev1.Container) string {
+	if c.SecurityContext == nil || c.SecurityContext.RunAsUser == nil {
+		return "user given by the platform"
+	}
+	return fmt.Sprintf("user %d", *c.SecurityContext.RunAsUser)
+}
+
+// total is the sum of the containers' resources in words.
+func total(containers []corev1.Container, of func(corev1.Container) corev1.ResourceList) string {
+	var words []string
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		var sum resource.Quantity
+		for _, c := range containers {
+			sum.Add(of(c)[name])
+		}
+		if !sum.IsZero() {
+			words = append(words, fmt.Sprintf("%s %v", name, &sum))
+		}
+	}
+	if words == nil {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
