@@ -1,0 +1,390 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// TestServe is the injector with a real API server, with the manifests as they
+// are and their ServiceAccount's rights.
+func TestServe(t *testing.T) {
+	c := newCluster(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *cluster)
+	}{
+		{"replicas that start at once make one CA", testReplicasAtOnce},
+		{"the pod as it is stored", testStored},
+		{"a bad annotation is refused", testRefused},
+		{"others never meet the webhook", testNeverMet},
+		{"a dry run is like any other", testDryRun},
+		{"without an injector pods start", testDown},
+		{"a restart keeps the CA", testRestart},
+		{"a deleted Secret is made anew", testSecretDeleted},
+		{"a wiped caBundle is restored", testBundleWiped},
+		{"the manifests applied again change nothing", testAppliedAgain},
+		{"the ServiceAccount can do no more than it must", testRights},
+		{"a rolling update leaves no pod bare", testRollingUpdate},
+		{"a certificate from files", testFiles},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
+	}
+}
+
+// state is the CAs as the Secret has them and as API servers trust them.
+func (c *cluster) state(t *testing.T) (ca, bundle string) {
+	t.Helper()
+	s, err := c.admin.CoreV1().Secrets(own).Get(t.Context(), secret, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	w, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), hooks, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s != nil {
+		ca = string(s.Data["ca.crt"])
+	}
+	return ca, string(w.Webhooks[0].ClientConfig.CABundle)
+}
+
+func testReplicasAtOnce(t *testing.T, c *cluster) {
+	if ca, bundle := c.state(t); ca != "" || bundle != "" {
+		t.Fatal("there is a certificate before the first start")
+	}
+	var replicas []*replica
+	for range 3 {
+		replicas = append(replicas, c.start(t))
+	}
+	for _, r := range replicas {
+		r.waitReady(t)
+		if r.metric(t, "taco_injector_certificate_expiry_timestamp_seconds") == 0 {
+			t.Error("no expiry in the metrics")
+		}
+	}
+	ca, bundle := c.state(t)
+	if strings.Count(ca, "BEGIN") != 1 || bundle != ca {
+		t.Errorf("Secret and caBundle, of which each should be one CA and the same:\n%s\n%s", ca, bundle)
+	}
+	made := 0
+	for _, r := range replicas {
+		c.end(t, r)
+		made += strings.Count(r.log.String(), "there is none yet")
+	}
+	if made != 1 {
+		t.Errorf("%d of the replicas made a CA", made)
+	}
+}
+
+func testStored(t *testing.T, c *cluster) {
+	r := c.start(t)
+	r.waitReady(t)
+	c.warnings.take()
+	pod, err := c.pod(t.Context(), "stored-", paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !hasSidecar(pod) {
+		t.Fatalf("init containers: %+v", pod.Spec.InitContainers)
+	}
+	sidecar := pod.Spec.InitContainers[0]
+	if sidecar.RestartPolicy == nil || *sidecar.RestartPolicy != corev1.ContainerRestartPolicyAlways {
+		t.Error("the sidecar is not native")
+	}
+	if pod.Annotations["logging.taco/status"] == "" {
+		t.Error("no status annotation")
+	}
+	if !slices.ContainsFunc(pod.Spec.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == "/var/log/app" }) {
+		t.Errorf("the app's mounts: %+v", pod.Spec.Containers[0].VolumeMounts)
+	}
+	if text := c.warnings.take(); !slices.ContainsFunc(text, func(w string) bool { return strings.HasPrefix(w, "logging.taco: ") }) {
+		t.Errorf("the user was warned of %q only", text)
+	}
+
+	// The stored pod, with all its defaults, goes in again: nothing is doubled.
+	again := pod.DeepCopy()
+	again.ObjectMeta = metav1.ObjectMeta{GenerateName: "again-", Annotations: pod.Annotations}
+	second, err := c.admin.CoreV1().Pods(shop).Create(t.Context(), again, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !hasSidecar(second) || len(second.Spec.Volumes) != len(pod.Spec.Volumes) {
+		t.Errorf("injected again: %+v", second.Spec)
+	}
+}
+
+func testRefused(t *testing.T, c *cluster) {
+	c.start(t).waitReady(t)
+	for name, test := range map[string]struct {
+		key, value string
+		says       []string
+	}{
+		"relative path": {"logging.taco/paths", "var/log/1.log", []string{"logging.taco/paths", "var/log/1.log", "absolute"}},
+		"protected":     {"logging.taco/paths", "/etc/app.log", []string{"logging.taco/paths", "/etc"}},
+		"mistyped key":  {"logging.taco/path", "/var/log/1.log", []string{"logging.taco/path", "logging.taco/paths"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stderr, err := c.kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"refused","namespace":%q,"annotations":{%q:%q}},
+				"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, shop, test.key, test.value), "create", "-f", "-")
+			if err == nil {
+				t.Fatal("the pod was let in")
+			}
+			for _, want := range append(test.says, `"pods.logging.taco" denied the request`) {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("%q is not in what kubectl says:\n%s", want, stderr)
+				}
+			}
+		})
+	}
+}
+
+func testNeverMet(t *testing.T, c *cluster) {
+	r := c.start(t)
+	r.waitReady(t)
+	const metric = "taco_injector_admissions_total"
+	before := r.metric(t, metric)
+	create := func(namespace string, annotations map[string]string) {
+		t.Helper()
+		_, err := c.admin.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "others-", Annotations: annotations},
+			Spec: corev1.PodSpec{
+				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: "RuntimeDefault"}},
+				Containers: []corev1.Container{{Name: "app", Image: "app:1", SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				}}},
+			},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.mustKubectl(t, "", "create", "namespace", "opted-out")
+	c.mustKubectl(t, "", "label", "namespace", "opted-out", "logging.taco/injection=disabled")
+	create(shop, nil)
+	create(shop, map[string]string{"example.com/logging.taco": "x"})
+	create(shop, map[string]string{"logging.taco/paths": "/var/log/app/a.log", "logging.taco/inject": "false"})
+	create(own, paths)
+	create("kube-system", paths)
+	create("opted-out", paths)
+	if after := r.metric(t, metric); after != before {
+		t.Errorf("%v pods met the webhook", after-before)
+	}
+	create(shop, paths)
+	if after := r.metric(t, metric); after == before {
+		t.Error("an annotated pod was not counted")
+	}
+}
+
+func testDryRun(t *testing.T, c *cluster) {
+	c.start(t).waitReady(t)
+	out := c.mustKubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"dry","namespace":%q,"annotations":{"logging.taco/paths":"/var/log/app/a.log"}},
+		"spec":{"containers":[{"name":"app","image":"app:1"}]}}`, shop), "create", "--dry-run=server", "-o", "yaml", "-f", "-")
+	if !strings.Contains(out, "taco-logs") {
+		t.Errorf("no sidecar in\n%s", out)
+	}
+	if _, err := c.admin.CoreV1().Pods(shop).Get(t.Context(), "dry", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("after a dry run: %v", err)
+	}
+}
+
+func testDown(t *testing.T, c *cluster) {
+	if c.injected(t) {
+		t.Error("a sidecar out of nowhere")
+	}
+}
+
+func testRestart(t *testing.T, c *cluster) {
+	first := c.start(t)
+	first.waitReady(t)
+	ca, _ := c.state(t)
+	c.end(t, first)
+	c.start(t).waitReady(t)
+	if again, bundle := c.state(t); again != ca || bundle != ca {
+		t.Error("another CA")
+	}
+	if !c.injected(t) {
+		t.Error("not injected after the restart")
+	}
+}
+
+func testSecretDeleted(t *testing.T, c *cluster) {
+	first, second := c.start(t), c.start(t)
+	first.waitReady(t)
+	second.waitReady(t)
+	before, _ := c.state(t)
+	if err := c.admin.CoreV1().Secrets(own).Delete(t.Context(), secret, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new CA is published, and the old one with it", func() bool {
+		ca, bundle := c.state(t)
+		return ca != "" && ca != before && bundle == ca && strings.HasSuffix(bundle, before)
+	})
+	if !c.injected(t) {
+		t.Error("not injected while the replicas still serve the old certificate")
+	}
+	c.end(t, first)
+	c.end(t, second)
+	c.start(t).waitReady(t)
+	if !c.injected(t) {
+		t.Error("not injected by a replica with the new certificate")
+	}
+}
+
+func testBundleWiped(t *testing.T, c *cluster) {
+	r := c.start(t)
+	r.waitReady(t)
+	ca, _ := c.state(t)
+	for name, patch := range map[string]string{
+		"wiped":       `[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`,
+		"overwritten": `[{"op":"replace","path":"/webhooks/0/clientConfig/caBundle","value":"` + base64.StdEncoding.EncodeToString(selfSigned(t)["tls.crt"]) + `"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(t.Context(), hooks, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the caBundle is back", func() bool {
+				again, bundle := c.state(t)
+				return again == ca && bundle == ca
+			})
+			eventually(t, "pods are injected again", func() bool { return c.injected(t) })
+		})
+	}
+}
+
+func testAppliedAgain(t *testing.T, c *cluster) {
+	c.start(t).waitReady(t)
+	ca, _ := c.state(t)
+	for _, args := range [][]string{
+		{"apply", "-k", c.overlay},
+		{"apply", "--server-side", "--force-conflicts", "-k", c.overlay},
+	} {
+		c.mustKubectl(t, "", args...)
+		if again, bundle := c.state(t); again != ca || bundle != ca {
+			t.Errorf("kubectl %v changed the certificate or the caBundle", args)
+		}
+	}
+}
+
+func testRights(t *testing.T, c *cluster) {
+	allowed := func(verb, group, resource, namespace, name string) bool {
+		t.Helper()
+		review, err := c.admin.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:   "system:serviceaccount:" + own + ":injector",
+				Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + own, "system:authenticated"},
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Verb: verb, Group: group, Resource: resource, Namespace: namespace, Name: name,
+				},
+			},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return review.Status.Allowed
+	}
+	const admission, configurations = "admissionregistration.k8s.io", "mutatingwebhookconfigurations"
+	must := map[string]bool{}
+	for _, verb := range []string{"get", "update", "watch"} {
+		must[verb+" secrets "+own+" "+secret] = true
+	}
+	for _, name := range []string{secret, "other", ""} { // a create has no name when rights are looked up
+		must["create secrets "+own+" "+name] = true
+	}
+	for _, verb := range []string{"get", "patch", "watch"} {
+		must[verb+" "+configurations+"  "+hooks] = true
+	}
+	for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
+		for _, try := range []struct{ group, resource, namespace, name string }{
+			{"", "secrets", own, secret},
+			{"", "secrets", own, "other"},
+			{"", "secrets", own, ""},
+			{"", "secrets", shop, secret},
+			{"", "secrets", "kube-system", ""},
+			{"", "pods", own, ""},
+			{"", "pods", shop, ""},
+			{"", "configmaps", own, ""},
+			{"", "namespaces", "", shop},
+			{"apps", "deployments", own, "injector"},
+			{"rbac.authorization.k8s.io", "roles", own, "injector"},
+			{admission, configurations, "", hooks},
+			{admission, configurations, "", "other"},
+			{admission, configurations, "", ""},
+			{admission, "validatingwebhookconfigurations", "", hooks},
+		} {
+			what := verb + " " + try.resource + " " + try.namespace + " " + try.name
+			if got := allowed(verb, try.group, try.resource, try.namespace, try.name); got != must[what] {
+				t.Errorf("%s: allowed %t, want %t", what, got, must[what])
+			}
+		}
+	}
+}
+
+// Under load, one replica after the other is replaced as the Deployment does it.
+func testRollingUpdate(t *testing.T, c *cluster) {
+	old := []*replica{c.start(t, "--shutdown-delay", "1s"), c.start(t, "--shutdown-delay", "1s")}
+	for _, r := range old {
+		r.waitReady(t)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var created, bare atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				pod, err := c.pod(t.Context(), "rolling-", paths)
+				if err != nil {
+					t.Errorf("a pod was refused: %v", err)
+					return
+				}
+				if created.Add(1); !hasSidecar(pod) {
+					bare.Add(1)
+				}
+			}
+		})
+	}
+	for _, r := range old {
+		enough := created.Load() + 20
+		eventually(t, "the load goes on", func() bool { return created.Load() >= enough })
+		c.start(t, "--shutdown-delay", "1s").waitReady(t)
+		c.end(t, r)
+	}
+	stop()
+	wg.Wait()
+	if bare.Load() > 0 {
+		t.Errorf("%d of %d pods have no sidecar", bare.Load(), created.Load())
+	}
+	t.Logf("%d pods", created.Load())
+}
+
+// Files are somebody else's: neither the Secret nor the caBundle is touched.
+func testFiles(t *testing.T, c *cluster) {
+	ca, bundle := c.state(t)
+	dir := t.TempDir()
+	s, err := c.admin.CoreV1().Secrets(own).Get(t.Context(), secret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, dir, s.Data)
+	r := c.start(t, "--cert-dir", dir)
+	r.waitReady(t)
+	if !c.injected(t) {
+		t.Error("not injected")
+	}
+	if again, published := c.state(t); again != ca || published != bundle {
+		t.Error("the Secret or the caBundle was touched")
+	}
+}
