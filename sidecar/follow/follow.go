@@ -90,7 +90,10 @@ type Follower struct {
 	counts Counts
 	// structure counts changes of the set of generations, names and epochs.
 	structure uint64
-	first     bool // the first look is not over
+	first     bool             // the first look is not over
+	looked    time.Time        // the beginning of the last look
+	moved     map[string]moved // since then, by the new name
+	moves     int64
 	flushing  bool
 
 	buf [window]byte // the loop's, for looking at ends of ranges
@@ -136,6 +139,7 @@ func New(o Options) *Follower {
 		queues: map[string]*queue{},
 		idle:   map[*generation]bool{},
 		said:   map[string]bool{},
+		moved:  map[string]moved{},
 		first:  true,
 	}
 	for _, p := range o.Resume {

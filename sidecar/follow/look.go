@@ -18,6 +18,7 @@ func (f *Follower) look() {
 	f.counts.Looks++
 	round := f.counts.Looks
 	f.mu.Unlock()
+	f.resumeFiles()
 	for i := range f.opt.Sources {
 		src := &f.opt.Sources[i]
 		for _, pattern := range src.Patterns {
@@ -32,9 +33,17 @@ func (f *Follower) look() {
 		}
 	}
 	f.sayFaults(e.faults)
-	f.settleResume(e.dirs)
+	f.giveUpResume()
 	f.detach(round)
 	f.watch.cover(e.dirs)
+	f.mu.Lock()
+	for name, m := range f.moved {
+		if m.look < round {
+			delete(f.moved, name)
+		}
+	}
+	f.looked = began
+	f.mu.Unlock()
 	f.watch.looked(time.Since(began))
 }
 
@@ -95,8 +104,7 @@ func (f *Follower) renameLocked(g *generation, name string) {
 }
 
 // discover opens the file at name as a new generation of the given path.
-// Nil: it could not be opened, or is known.
-func (f *Follower) discover(name, queuePath string, src *Source, round int64) *generation {
+func (f *Follower) discover(name, queuePath string, src *Source, round int64) {
 	fd, st, err := open(name)
 	if err != nil {
 		if err != unix.ENOENT {
@@ -106,34 +114,41 @@ func (f *Follower) discover(name, queuePath string, src *Source, round int64) *g
 			}
 			f.mu.Unlock()
 		}
-		return nil
+		return
 	}
 	g := &generation{
 		id: st.id, birth: st.birth, src: src, fd: fd, name: name, look: round,
 		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(),
 	}
 	at, lost := f.place(g, queuePath, st)
+	var missed []*generation
+	if name == at {
+		missed = f.between(g, at)
+	}
 
 	f.mu.Lock()
 	delete(f.said, "open "+name)
-	if f.known[st.id] != nil {
-		f.mu.Unlock()
+	known := f.known[st.id] != nil
+	if known {
 		g.close()
-		return nil
+	} else {
+		// The loop takes from the queue at once: the older ones go in first.
+		for _, m := range missed {
+			if f.known[m.id] == nil {
+				f.enterLocked(m, f.queueLocked(at))
+			} else {
+				m.close() // a second name of it
+			}
+		}
+		f.enterLocked(g, f.queueLocked(at))
 	}
-	q := f.queueLocked(at)
-	since := q.birth
-	f.enterLocked(g, q)
-	f.renameLocked(g, name)
 	f.mu.Unlock()
-
+	if known {
+		return
+	}
 	if lost != nil {
 		f.recover(g, *lost, false)
 	}
-	if name == at && since != 0 {
-		f.between(g, since, round)
-	}
-	return g
 }
 
 // enterLocked adds an open generation.
@@ -145,6 +160,7 @@ func (f *Follower) enterLocked(g *generation, q *queue) {
 	q.birth = max(q.birth, g.birth)
 	f.known[g.id] = g
 	q.insert(g)
+	f.renameLocked(g, g.name)
 	f.counts.Generations++
 	f.counts.Open++
 	f.structure++

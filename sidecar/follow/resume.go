@@ -68,10 +68,50 @@ func (f *Follower) take(r resumed) {
 	f.resume = slices.DeleteFunc(f.resume, func(o resumed) bool { return o.age == r.age })
 }
 
-// settleResume looks for the resumed generations that no pattern has found:
-// they were renamed away, or copied and truncated, while nobody looked. Those
-// whose folder is not there yet are kept.
-func (f *Follower) settleResume(listed map[string]bool) {
+// resumeFiles opens the generations of an earlier process where they are now:
+// under their old name, renamed in their folder, or copied and truncated while
+// nobody looked.
+func (f *Follower) resumeFiles() {
+	f.mu.Lock()
+	left := slices.Clone(f.resume)
+	f.mu.Unlock()
+	for _, r := range left {
+		src := f.sourceFor(r.Path)
+		if src == nil {
+			f.take(r) // no longer configured
+			continue
+		}
+		if f.findAgain(r, src) != nil {
+			f.take(r)
+		}
+	}
+}
+
+// findAgain returns nil where place has to decide, or nothing is found.
+func (f *Follower) findAgain(r resumed, src *Source) *generation {
+	is := func(name string) (same bool) {
+		st, err := statPath(name)
+		return err == nil && st.regular && st.id == inode{r.Dev, r.Ino} && sameBirth(st.birth, r.Birth)
+	}
+	for _, name := range []string{r.Name, r.Path} {
+		if is(name) {
+			return f.enterAt(name, r.Path, r.Position, r.age, src)
+		}
+	}
+	for _, name := range siblings(r.Path) {
+		if is(name) {
+			return f.enterAt(name, r.Path, r.Position, r.age, src)
+		}
+	}
+	if r.Offset == 0 {
+		return nil
+	}
+	return f.copyOf(r.Position, r.Path, r.age, src)
+}
+
+// giveUpResume drops what a whole look has not found, unless the folder is not
+// there yet.
+func (f *Follower) giveUpResume() {
 	f.mu.Lock()
 	left := slices.Clone(f.resume)
 	f.mu.Unlock()
@@ -79,38 +119,12 @@ func (f *Follower) settleResume(listed map[string]bool) {
 		if !isDir(path.Dir(r.Path)) {
 			continue
 		}
-		src := f.sourceFor(r.Path)
 		f.take(r)
-		if src == nil {
-			continue // no longer configured
-		}
-		if g := f.findAgain(r, src); g == nil && r.Offset > 0 {
+		if r.Offset > 0 {
 			f.log.Warn("a file that was followed is gone; what it held after the offset is unknown",
 				"file", r.Name, "offset", r.Offset)
 		}
 	}
-}
-
-func (f *Follower) findAgain(r resumed, src *Source) *generation {
-	var copied string
-	for _, name := range siblings(r.Path) {
-		st, err := statPath(name)
-		if err != nil || !st.regular || st.size < r.Offset {
-			continue
-		}
-		if st.id == (inode{r.Dev, r.Ino}) && sameBirth(st.birth, r.Birth) {
-			if g := f.enterAt(name, r.Path, r.Position, r.age, src); g != nil {
-				return g
-			}
-		}
-		if derived(name, r.Path) {
-			copied = name
-		}
-	}
-	if copied == "" || r.Offset == 0 {
-		return nil
-	}
-	return f.copyOf(r.Position, r.Path, r.age, src)
 }
 
 // enterAt opens the file at name as the generation that stood at p, if its
@@ -132,7 +146,6 @@ func (f *Follower) enterAt(name, queuePath string, p Position, age int64, src *S
 	}
 	g.adopt(p)
 	f.enterLocked(g, f.queueLocked(queuePath))
-	f.renameLocked(g, name)
 	return g
 }
 

@@ -39,7 +39,10 @@ func (f *Follower) recover(g *generation, old Position, loop bool) bool {
 	if loop && f.adoptShadow(g, old) {
 		return true
 	}
-	return f.copyOf(old, g.q.path, g.age-1, g.src) != nil
+	if f.copyOf(old, g.q.path, g.age-1, g.src) != nil {
+		return true
+	}
+	return loop && f.adoptShadow(g, old) // found in this very moment, by the look
 }
 
 // copyOf opens a not yet known file beside old.Name that begins with what was
@@ -101,7 +104,7 @@ func (f *Follower) checkFirst(g *generation, st fileState, now time.Time) state 
 			f.mu.Lock()
 			f.idleLocked(g, now.Add(retryFor))
 			f.mu.Unlock()
-			return unfinished
+			return atEnd // its original may stand behind it in the same queue
 		}
 	}
 	f.mu.Lock()
@@ -234,47 +237,3 @@ func origins(name string) []string {
 
 // derived tells whether name may be a rotated or copied original.
 func derived(name, original string) bool { return slices.Contains(origins(name), original) }
-
-// between opens generations that came and went at g's path between two looks:
-// files named after it that were born after the last known one and before g.
-func (f *Follower) between(g *generation, since int64, round int64) {
-	type found struct {
-		name  string
-		birth int64
-	}
-	var all []found
-	for _, name := range siblings(g.q.path) {
-		if _, packed := magics[path.Ext(name)]; packed || !derived(name, g.q.path) {
-			continue
-		}
-		st, err := statPath(name)
-		if err == nil && st.regular && st.birth > since && st.birth < g.birth {
-			all = append(all, found{name, st.birth})
-		}
-	}
-	slices.SortFunc(all, func(a, b found) int { return int(b.birth - a.birth) })
-	age := g.age
-	for _, m := range all {
-		age--
-		f.enterMissed(m.name, g, age)
-	}
-}
-
-func (f *Follower) enterMissed(name string, before *generation, age int64) {
-	fd, st, err := open(name)
-	if err != nil {
-		return
-	}
-	g := &generation{
-		id: st.id, birth: st.birth, src: before.src, fd: fd, name: name, age: age,
-		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(), detached: true,
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.known[st.id] != nil {
-		g.close()
-		return
-	}
-	f.enterLocked(g, before.q)
-	f.renameLocked(g, name)
-}

@@ -23,7 +23,9 @@ type watcher struct {
 	mu   sync.Mutex // orders looks
 	dirs map[string]int32
 	wds  map[int32]string
-	full bool // the limit of watches is reached: polling for the rest
+	from map[uint32]string // names that were moved, until their new ones are told; by cookie
+	late bool              // drain has read events that ask for a look
+	full bool              // the limit of watches is reached: polling for the rest
 
 	stop chan struct{}
 	done chan struct{}
@@ -35,6 +37,7 @@ const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.
 func newWatcher(f *Follower) *watcher {
 	w := &watcher{
 		f: f, every: lookEvery, dirs: map[string]int32{}, wds: map[int32]string{},
+		from: map[uint32]string{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if f.opt.Poll {
@@ -135,10 +138,68 @@ func (w *watcher) events(buf []byte) (look bool) {
 			}
 			look = true
 		default:
+			if ev.Mask&(unix.IN_MOVED_FROM|unix.IN_MOVED_TO) != 0 {
+				w.move(ev, name)
+			}
 			look = look || w.matters(ev, name)
 		}
 	}
 	return look
+}
+
+// move notes which names come from a followed path, and in which order.
+func (w *watcher) move(ev *unix.InotifyEvent, name string) {
+	dir, ok := w.wds[ev.Wd]
+	if !ok {
+		return
+	}
+	name = path.Join(dir, name)
+	if ev.Mask&unix.IN_MOVED_FROM != 0 {
+		if len(w.from) > 1000 {
+			clear(w.from) // moves out of every watched folder
+		}
+		w.from[ev.Cookie] = name
+		return
+	}
+	from, ok := w.from[ev.Cookie]
+	if !ok {
+		return
+	}
+	delete(w.from, ev.Cookie)
+	f := w.f
+	m, again := f.moved[from]
+	delete(f.moved, from)
+	if !again {
+		if f.sourceFor(from) == nil {
+			return
+		}
+		f.moves++
+		m = moved{path: from, seq: f.moves}
+	}
+	m.look = f.counts.Looks
+	f.moved[name] = m
+}
+
+// drain takes in the events that are there.
+func (w *watcher) drain() {
+	if w.file == nil {
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := unix.Read(w.fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return
+		}
+		if w.events(buf[:n]) {
+			w.f.mu.Lock()
+			w.late = true
+			w.f.mu.Unlock()
+		}
+	}
 }
 
 // matters tells whether an event about a name can change what is followed.
@@ -215,8 +276,10 @@ func (w *watcher) again() { w.every = 0 }
 
 // looked sets the pace of the slow look by what it costs.
 func (w *watcher) looked(took time.Duration) {
-	if w.every == 0 {
-		w.every = time.Millisecond
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if w.every == 0 || w.late {
+		w.every, w.late = time.Millisecond, false
 		return
 	}
 	if w.polling() {

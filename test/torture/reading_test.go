@@ -1,0 +1,146 @@
+package torture
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLinesPresentBeforeTheStart(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	create(t, name).write("one\n\n\ntwo\n")
+	a := stream(t, "--state", state, name)
+	a.untilLines(4)
+	equal(t, a.stop(), "one\n\n\ntwo\n")
+	if got := offsetOf(t, state, name); got != sizeOf(t, name) {
+		t.Errorf("offset %d, want the file's size %d", got, sizeOf(t, name))
+	}
+}
+
+func TestHalfLineThenItsRest(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	l := create(t, name)
+	a := stream(t, "--flush-timeout=30s", name)
+	l.write("first\nhalf")
+	a.untilLines(1)
+	l.write(" and rest\n")
+	a.untilLines(2)
+	equal(t, a.stop(), "first\nhalf and rest\n")
+}
+
+func TestUnfinishedLineGoesOutAfterTheFlushTimeout(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	const flush = 700 * time.Millisecond
+	a := stream(t, "--flush-timeout", flush.String(), name)
+	began := time.Now()
+	create(t, name).write("a\nb")
+	a.untilLines(2)
+	if d := time.Since(began); d < flush {
+		t.Errorf("b came after %v, before the flush time-out of %v", d, flush)
+	}
+	equal(t, a.stop(), "a\nb\n")
+}
+
+func TestHalfLineIsNeverJoinedWithTheNextFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	l := create(t, name)
+	a := stream(t, name)
+	l.write("whole\nhalf")
+	a.untilLines(1)
+	l.rotate(name + ".1")
+	l.write("fresh\n")
+	a.untilLines(3)
+	equal(t, a.stop(), "whole\nhalf\nfresh\n")
+}
+
+func TestLongLines(t *testing.T) {
+	const limit = 4096
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	long := func(n int) string { return strings.Repeat("x", n) }
+	create(t, name).write("short\n" + long(limit) + "\n" + long(limit+1) + "\n" + long(3*limit) + "\nend\n")
+	a := stream(t, "--state", state, "--max-line=4KiB", name)
+	want := "short\n" + long(limit) + "\n" + long(limit) + "\nx\n" + strings.Repeat(long(limit)+"\n", 3) + "end\n"
+	a.untilLines(strings.Count(want, "\n"))
+	equal(t, a.stop(), want)
+	if got := offsetOf(t, state, name); got != sizeOf(t, name) {
+		t.Errorf("offset %d, want %d", got, sizeOf(t, name))
+	}
+}
+
+func TestMixedLineEndings(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	content := "unix\ndos\r\n\r\nbinary \x00\xff\xfe\nend\r\n"
+	create(t, name).write(content)
+	a := stream(t, "--state", state, name)
+	a.untilLines(5)
+	equal(t, a.stop(), content)
+	if got := offsetOf(t, state, name); got != int64(len(content)) {
+		t.Errorf("offset %d, want %d", got, len(content))
+	}
+}
+
+func TestGigabyteWithoutNewlineKeepsMemoryFlat(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	f, err := os.Create(name)
+	must(t, err)
+	defer f.Close()
+	chunk := []byte(strings.Repeat("#", 1<<20))
+	const chunks = 128
+	for range chunks {
+		_, err := f.Write(chunk)
+		must(t, err)
+	}
+	for _, emit := range []string{"raw", "json"} {
+		a := stream(t, "--emit", emit, name)
+		a.until("all bytes", func(out string) bool {
+			return len(out) >= chunks<<20 && strings.Count(out, "#") == chunks<<20
+		})
+		if rss := peakRSS(a); rss > 16<<10 && os.Getenv("TACO_BUILD_FLAGS") == "" {
+			t.Errorf("%s: peak RSS %d KiB", emit, rss)
+		}
+		a.stop()
+	}
+}
+
+func TestStdoutThatIsAFile(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "a.log"), filepath.Join(dir, "out")
+	want := text(numbered("a", 0, 10000)) + "unfinished\n"
+	create(t, in).write(strings.TrimSuffix(want, "\n"))
+	f, err := os.Create(out)
+	must(t, err)
+	defer f.Close()
+	cmd := command("stream", "--once", in)
+	cmd.Stdout = f
+	if b, err := runFor(cmd); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	b, err := os.ReadFile(out)
+	must(t, err)
+	equal(t, string(b), want)
+}
+
+func TestEmit(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	create(t, name).write("one\r\n\"two\"\t\xff\n")
+	a := stream(t, "--once", "--emit=prefix", name)
+	a.exit()
+	equal(t, a.output(), name+": one\r\n"+name+": \"two\"\t\xff\n")
+
+	a = stream(t, "--once", "--emit=json", name)
+	a.exit()
+	lines := strings.Split(a.output(), "\n")
+	for i, want := range []string{`{"log":"one","stream":"file","time":"20`, `{"log":"\"two\"\t` + "\uFFFD" + `","stream":"file","time":"20`} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("got %s, want %s…", lines[i], want)
+		}
+	}
+	if want := `"log_file":{"path":"` + name + `","offset":5}}`; !strings.HasSuffix(lines[1], want) {
+		t.Errorf("got %s, want …%s", lines[1], want)
+	}
+}
