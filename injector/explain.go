@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"logging.taco/injector/annotation"
 	"logging.taco/injector/inject"
@@ -71,7 +71,12 @@ func describe(out io.Writer, r inject.Report, hints []string) {
 	section(out, "used", r, inject.Info, inject.VolumeReused)
 	section(out, "notes", r, inject.Info, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.Unchanged)
 	section(out, "warnings", r, inject.Warning)
-	fmt.Fprintf(out, "  each sidecar\n    image %s, %s\n", r.Containers[0].Image, user(r.Containers[0]))
+	fmt.Fprintln(out, "  sidecars")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, c := range r.Containers {
+		fmt.Fprintf(w, "    %s\t%s\t%s\trequests %s\tlimits %s\n", c.Name, c.Image, user(c), words(c.Resources.Requests), words(c.Resources.Limits))
+	}
+	w.Flush()
 	fmt.Fprintf(out, "  cost\n    requests %s; limits %s\n",
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }),
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Limits }))
@@ -123,18 +128,25 @@ func user(c corev1.Container) string {
 
 // total is the sum of the containers' resources in words.
 func total(containers []corev1.Container, of func(corev1.Container) corev1.ResourceList) string {
-	var words []string
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
-		var sum resource.Quantity
-		for _, c := range containers {
-			sum.Add(of(c)[name])
-		}
-		if !sum.IsZero() {
-			words = append(words, fmt.Sprintf("%s %v", name, &sum))
+	sums := corev1.ResourceList{}
+	for _, c := range containers {
+		for name, q := range of(c) {
+			sum := sums[name]
+			sum.Add(q)
+			sums[name] = sum
 		}
 	}
-	if words == nil {
+	return words(sums)
+}
+
+func words(l corev1.ResourceList) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		q := l[name]
+		out = append(out, fmt.Sprintf("%s %v", name, &q))
+	}
+	if out == nil {
 		return "none"
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(out, ", ")
 }

@@ -83,8 +83,9 @@ func (o *offline) inject(args []string) int {
 	if status >= 0 {
 		return status
 	}
-	return o.rewrite("inject", func(pod *manifest.Pod) (*corev1.Pod, inject.Report) {
-		return inject.Inject(pod.Object, o.namespaceOf(pod), p)
+	return o.rewrite("inject", func(pod *manifest.Pod) (*corev1.Pod, inject.Report, []string) {
+		after, report := inject.Inject(pod.Object, o.namespaceOf(pod), p)
+		return after, report, misplaced(pod, report)
 	})
 }
 
@@ -94,13 +95,14 @@ func (o *offline) uninject(args []string) int {
 	if status >= 0 {
 		return status
 	}
-	return o.rewrite("uninject", func(pod *manifest.Pod) (*corev1.Pod, inject.Report) {
-		return inject.Uninject(pod.Object)
+	return o.rewrite("uninject", func(pod *manifest.Pod) (*corev1.Pod, inject.Report, []string) {
+		before, report := inject.Uninject(pod.Object)
+		return before, report, nil
 	})
 }
 
 // rewrite prints all manifests with their pods changed, or nothing at all.
-func (o *offline) rewrite(command string, change func(*manifest.Pod) (*corev1.Pod, inject.Report)) int {
+func (o *offline) rewrite(command string, change func(*manifest.Pod) (*corev1.Pod, inject.Report, []string)) int {
 	files, err := manifest.Read(o.files, o.in)
 	if err != nil {
 		fmt.Fprintf(o.err, "injector %s: %v\n", command, err)
@@ -109,13 +111,13 @@ func (o *offline) rewrite(command string, change func(*manifest.Pod) (*corev1.Po
 	status := exitOK
 	for _, f := range files {
 		for _, pod := range f.Pods {
-			after, report := change(pod)
+			after, report, hints := change(pod)
 			if report.Denied() {
 				fmt.Fprintf(o.err, "%s: denied: %s\n", o.label(f, pod), report.Message())
 				status = exitFailed
 				continue
 			}
-			for _, w := range append(report.Warnings(), misplaced(pod, report)...) {
+			for _, w := range append(report.Warnings(), hints...) {
 				fmt.Fprintf(o.err, "%s: warning: %s\n", o.label(f, pod), w)
 			}
 			patch, err := inject.Patch(pod.Object, after)

@@ -26,6 +26,12 @@ func editLines(text string, ops []jsonpatch.Operation) (string, error) {
 			return "", err
 		}
 		p := newPage(text)
+		if at.parent.Style&yaml.FlowStyle != 0 && (len(at.parent.Content) > 0 || at.holder == nil || !p.opens(at.holder)) {
+			if text, err = editFlow(text, at, op); err != nil {
+				return "", err
+			}
+			continue
+		}
 		if at.parent.Kind == yaml.MappingNode {
 			err = p.editMapping(at, op)
 		} else {
@@ -60,7 +66,7 @@ func newPage(text string) *page {
 
 func (p *page) editMapping(at place, op jsonpatch.Operation) error {
 	m := at.parent
-	if m.Style&yaml.FlowStyle != 0 || len(m.Content) == 0 {
+	if len(m.Content) == 0 {
 		return errFlow
 	}
 	indent := m.Content[0].Column - 1
@@ -93,13 +99,11 @@ func (p *page) editMapping(at place, op jsonpatch.Operation) error {
 func (p *page) editList(at place, op jsonpatch.Operation) error {
 	list := at.parent
 	if len(list.Content) == 0 {
-		if at.holder == nil || op.Operation != "add" || !p.open(at.holder) {
+		if op.Operation != "add" {
 			return errFlow
 		}
+		p.open(at.holder)
 		return p.insert(at.holder.Line, at.holder.Column-1, []any{op.Value})
-	}
-	if list.Style&yaml.FlowStyle != 0 {
-		return errFlow
 	}
 	indent := list.Column - 1
 	if op.Operation == "add" && at.index == len(list.Content) {
@@ -177,12 +181,15 @@ func isDash(line string, indent int) bool {
 	return len(line) > indent && line[indent] == '-' && strings.TrimSpace(line[:indent]) == ""
 }
 
-// open makes "key: []" into "key:"; close makes it "key: []" again.
-func (p *page) open(key *yaml.Node) bool {
+// opens tells whether a line is "key: []", open makes it into "key:", and close
+// back again.
+func (p *page) opens(key *yaml.Node) bool {
+	return strings.HasSuffix(strings.TrimRight(p.lines[key.Line-1], " \t\r\n"), ": []")
+}
+
+func (p *page) open(key *yaml.Node) {
 	line := strings.TrimRight(p.lines[key.Line-1], " \t\r\n")
-	before, ok := strings.CutSuffix(line, ": []")
-	p.lines[key.Line-1] = before + ":" + p.newline
-	return ok
+	p.lines[key.Line-1] = strings.TrimSuffix(line, " []") + p.newline
 }
 
 func (p *page) close(key *yaml.Node) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -103,8 +104,18 @@ func literal(s string) bool {
 	return s[0] != ' ' && !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
+// plainText is text that is nothing else without quotes, but for the words of
+// notText.
+var (
+	plainText = regexp.MustCompile(`^[A-Za-z/]([A-Za-z0-9/._:-]*[A-Za-z0-9/])?$`)
+	notText   = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+)
+
 // renderText writes a text in one line, quoted where it has to be.
 func renderText(s string) (string, error) {
+	if plainText.MatchString(s) && !slices.Contains(notText, strings.ToLower(s)) {
+		return s, nil
+	}
 	text, err := yaml.Marshal(s)
 	if err != nil {
 		return "", err

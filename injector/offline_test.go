@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// command runs an offline command and gives back what it wrote.
+func command(t *testing.T, in string, args ...string) (out, errs string, status int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	o := offline{in: strings.NewReader(in), out: &stdout, err: &stderr}
+	switch args[0] {
+	case "inject":
+		status = o.inject(args[1:])
+	case "uninject":
+		status = o.uninject(args[1:])
+	case "explain":
+		status = o.explain(args[1:])
+	}
+	return stdout.String(), stderr.String(), status
+}
+
+const (
+	plainDocument = "# kept  as it is\nkind:   ConfigMap\napiVersion: v1\n\ndata: {a: b}   # really\n"
+	goodPod       = `apiVersion: v1
+kind: Pod
+metadata:
+  name: good
+  annotations:
+    logging.taco/paths: /var/log/app.log
+spec:
+  containers:
+  - name: app
+    image: busybox
+`
+	badPod = `apiVersion: v1
+kind: Pod
+metadata:
+  name: bad
+  annotations:
+    logging.taco/paths: app.log
+spec:
+  containers:
+  - name: app
+    image: busybox
+`
+)
+
+func TestInjectCommand(t *testing.T) {
+	in := plainDocument + "---\n" + goodPod + "---\n" + plainDocument
+	out, errs, status := command(t, in, "inject", "-f", "-")
+	if status != 0 || !strings.Contains(out, "taco-logs") || !strings.HasPrefix(out, plainDocument+"---\n") || !strings.HasSuffix(out, "---\n"+plainDocument) {
+		t.Fatalf("status %d, errors %s, output\n%s", status, errs, out)
+	}
+	if !strings.Contains(errs, "standard input:7: Pod good: warning: ") {
+		t.Errorf("the warnings are %q", errs)
+	}
+	twice, _, _ := command(t, out, "inject", "-f", "-")
+	if twice != out {
+		t.Errorf("twice is\n%s\nnot\n%s", twice, out)
+	}
+	back, errs, status := command(t, out, "uninject", "-f", "-")
+	if back != in || status != 0 || errs != "" {
+		t.Errorf("status %d, errors %s, uninjected is\n%s\nnot\n%s", status, errs, back, in)
+	}
+}
+
+func TestDeniedPrintsNothing(t *testing.T) {
+	out, errs, status := command(t, goodPod+"---\n"+badPod+"---\n"+badPod, "inject", "-f", "-")
+	if status != 1 || out != "" {
+		t.Errorf("status %d, output %q", status, out)
+	}
+	if n := strings.Count(errs, `Pod bad: denied: logging.taco/paths: "app.log": item 1: not an absolute path`); n != 2 {
+		t.Errorf("%d denials in %s", n, errs)
+	}
+}
+
+func TestUntouchedByteForByte(t *testing.T) {
+	for _, in := range []string{"", "\n", plainDocument, "---\n---\n", "a: 1", strings.ReplaceAll(plainDocument, "\n", "\r\n"), "{}\n", "- x\n"} {
+		for _, name := range []string{"inject", "uninject"} {
+			out, errs, status := command(t, in, name, "-f", "-")
+			if out != in || errs != "" || status != 0 {
+				t.Errorf("%s %q: status %d, errors %q, output %q", name, in, status, errs, out)
+			}
+		}
+	}
+}
+
+func TestExplainCommand(t *testing.T) {
+	out, errs, status := command(t, goodPod, "explain", "-f", "-", "--namespace", "shop")
+	if status != 0 || errs != "" {
+		t.Errorf("status %d, errors %q", status, errs)
+	}
+	for _, want := range []string{"Pod/good in namespace shop", "injected with taco-logs", "/var/log/app.log", "taco-var-log", "taco-state", "FolderCovered", "UserUnset", "requests cpu 5m, memory 16Mi"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	out, _, status = command(t, goodPod+"---\n"+badPod, "explain", "-f", "-")
+	if status != 1 || !strings.Contains(out, "injected with") || !strings.Contains(out, "Pod/bad in namespace default (standard input, line 12): denied\n  why\n    InvalidValue  logging.taco/paths: \"app.log\"") {
+		t.Errorf("status %d, output\n%s", status, out)
+	}
+	out, _, status = command(t, goodPod, "explain", "-f", "-", "--namespace", "kube-system")
+	if status != 0 || !strings.Contains(out, "left alone: ") {
+		t.Errorf("status %d, output\n%s", status, out)
+	}
+	out, _, status = command(t, plainDocument, "explain", "-f", "-")
+	if status != 0 || out != "no pods and no pod templates here\n" {
+		t.Errorf("status %d, output\n%s", status, out)
+	}
+}
+
+// The likeliest mistake: annotations on the Deployment reach no pod.
+func TestMisplacedAnnotation(t *testing.T) {
+	in := `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  annotations: {logging.taco/paths: /var/log/app.log}
+spec:
+  template:
+    spec:
+      containers: [{name: app}]
+`
+	out, errs, status := command(t, in, "inject", "-f", "-")
+	if out != in || status != 0 || !strings.Contains(errs, "belongs to the pod template") {
+		t.Errorf("status %d, errors %q, output\n%s", status, errs, out)
+	}
+	if out, _, _ = command(t, in, "explain", "-f", "-"); !strings.Contains(out, "belongs to the pod template") {
+		t.Errorf("explained as\n%s", out)
+	}
+}
+
+func TestKubernetesVersionAndProfile(t *testing.T) {
+	out, _, _ := command(t, goodPod, "inject", "-f", "-", "--kubernetes-version", "1.28")
+	if strings.Contains(out, "initContainers") || strings.Contains(out, "restartPolicy") {
+		t.Errorf("a native sidecar on 1.28:\n%s", out)
+	}
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	if err := os.WriteFile(file, []byte("image: mirror/sidecar:v7\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out, _, _ = command(t, goodPod, "inject", "-f", "-", "--kubernetes-version", "1.28", "--config", file)
+	if strings.Contains(out, "initContainers") || !strings.Contains(out, "image: mirror/sidecar:v7\n") {
+		t.Errorf("profile and version:\n%s", out)
+	}
+	if err := os.WriteFile(file, []byte("emit: raw\nimagee: x\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, status := command(t, goodPod, "inject", "-f", "-", "--config", file)
+	if status != 2 || !strings.Contains(errs, file+": line 2: ") {
+		t.Errorf("status %d, errors %q", status, errs)
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	for _, args := range [][]string{
+		{"inject"}, {"explain", "-f", ""}, {"inject", "-f", "-", "rest"}, {"uninject", "--config", "x"}, {"inject", "--nonsense"},
+		{"inject", "-f", "-", "--kubernetes-version", "latest"}, {"explain", "-f", "-", "--config", "/nowhere"},
+	} {
+		out, errs, status := command(t, goodPod, args...)
+		if status != 2 || out != "" || errs == "" {
+			t.Errorf("%q: status %d, errors %q, output %q", args, status, errs, out)
+		}
+		if !strings.Contains(errs, "usage: ") && !strings.Contains(errs, "/nowhere") {
+			t.Errorf("%q says %q", args, errs)
+		}
+	}
+	for _, args := range [][]string{{"inject", "-f", "/nowhere"}, {"explain", "-f", "/nowhere"}, {"uninject", "-f", "-"}} {
+		out, errs, status := command(t, "a: b: c", args...)
+		if status != 1 || out != "" || !strings.HasPrefix(errs, "injector ") {
+			t.Errorf("%q: status %d, errors %q, output %q", args, status, errs, out)
+		}
+	}
+	if _, errs, status := command(t, "", "inject", "-h"); status != 0 || !strings.Contains(errs, "-f FILE") {
+		t.Errorf("-h: status %d, %q", status, errs)
+	}
+}
