@@ -15,17 +15,17 @@ import (
 // watcher runs the look when a folder changes, and slowly otherwise, and tells
 // the loop which files have grown.
 type watcher struct {
-	f     *Follower
-	file  *os.File // of inotify; nil: polling alone
-	fd    int
-	every time.Duration // until the next slow look
+	f    *Follower
+	file *os.File // of inotify; nil: polling alone
+	fd   int
 
-	mu   sync.Mutex // orders looks
-	dirs map[string]int32
-	wds  map[int32]string
-	from map[uint32]string // names that were moved, until their new ones are told; by cookie
-	late bool              // drain has read events that ask for a look
-	full bool              // the limit of watches is reached: polling for the rest
+	mu    sync.Mutex    // orders looks
+	every time.Duration // until the next slow look
+	dirs  map[string]int32
+	wds   map[int32]string
+	from  map[uint32]string // names that were moved, until their new ones are told; by cookie
+	late  bool              // drain has read events that ask for a look
+	full  bool              // the limit of watches is reached: polling for the rest
 
 	stop chan struct{}
 	done chan struct{}
@@ -59,7 +59,9 @@ func (w *watcher) polling() bool { return w.file == nil || w.full }
 func (w *watcher) run() {
 	defer close(w.done)
 	buf := make([]byte, 16<<10)
+	w.mu.Lock()
 	next := time.Now().Add(w.every)
+	w.mu.Unlock()
 	for {
 		n, err := w.wait(buf, time.Until(next))
 		select {
@@ -72,8 +74,7 @@ func (w *watcher) run() {
 			look = w.events(buf[:n])
 		}
 		if look || !time.Now().Before(next) {
-			w.lookNow()
-			next = time.Now().Add(w.every)
+			next = time.Now().Add(w.lookNow())
 		}
 	}
 }
@@ -95,7 +96,7 @@ func (w *watcher) wait(buf []byte, atMost time.Duration) (int, error) {
 			w.f.log.Warn("inotify failed; looking slowly", "error", err)
 		}
 		w.f.mu.Unlock()
-		time.Sleep(w.every) // never spin on a descriptor that keeps failing
+		time.Sleep(lookEvery) // never spin on a descriptor that keeps failing
 	}
 	return n, err
 }
@@ -215,11 +216,12 @@ func (w *watcher) matters(ev *unix.InotifyEvent, name string) bool {
 	return w.f.names[name] != nil || w.f.sourceFor(name) != nil
 }
 
-// lookNow looks in whatever goroutine calls.
-func (w *watcher) lookNow() {
+// lookNow looks in whatever goroutine calls, and tells when to look again.
+func (w *watcher) lookNow() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.f.look()
+	return w.every
 }
 
 // cover watches the folders that a look has passed, and the parents of those
