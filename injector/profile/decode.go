@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -172,8 +174,8 @@ func (doc *document) apply(p *Profile) error {
 				delete(m, name)
 			}
 		}
-		for name, t := range m {
-			fault(t, key+"."+name, "use cpu, memory or ephemeral-storage")
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			fault(m[name], key+"."+name, "use cpu, memory or ephemeral-storage")
 		}
 	}
 	list(doc.Requests, "requests", &p.Requests)
@@ -199,7 +201,8 @@ func (doc *document) apply(p *Profile) error {
 			p.SkippedNamespaces = append(p.SkippedNamespaces, t.value)
 		}
 	}
-	for name, limit := range p.Limits {
+	for _, name := range slices.Sorted(maps.Keys(p.Limits)) {
+		limit := p.Limits[name]
 		if request := p.Requests[name]; request.Cmp(limit) > 0 {
 			errs = append(errs, fmt.Errorf("requests.%s: %v is more than its limit of %v", name, &request, &limit))
 		}

@@ -1,0 +1,133 @@
+package profile_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"logging.taco/injector/profile"
+)
+
+func TestDecodeWhole(t *testing.T) {
+	p, err := profile.Decode("profile.yaml", []byte(`
+image: registry.example:5000/taco/sidecar:v9
+image-pull-policy: Always
+allowed-images: [registry.example:5000/try/sidecar]
+emit: json
+native: "false"
+size-limit: 2Gi
+state-size-limit: 1Mi
+run-as-user: 1234
+set-run-as-user: false
+allow-root: false
+requests: {cpu: 1m, memory: 8Mi}
+limits: {cpu: 10m, memory: 16Mi, ephemeral-storage: 1Gi}
+guaranteed-cpu: 20m
+max: {cpu: 100m, memory: 100Mi, size-limit: 3Gi}
+namespace: taco
+skipped-namespaces: [a, b]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Image != "registry.example:5000/taco/sidecar:v9" || p.ImagePullPolicy != "Always" || p.Emit != "json" || p.Native != "false" ||
+		p.SizeLimit.String() != "2Gi" || p.StateSizeLimit.String() != "1Mi" || p.User != 1234 || p.SetUser || p.AllowRoot ||
+		p.Requests.Cpu().String() != "1m" || p.Limits.StorageEphemeral().String() != "1Gi" || p.GuaranteedCPU.String() != "20m" ||
+		p.MaxCPU.String() != "100m" || p.MaxMemory.String() != "100Mi" || p.MaxSizeLimit.String() != "3Gi" {
+		t.Errorf("%+v", p)
+	}
+	for image, want := range map[string]bool{
+		"registry.example:5000/taco/sidecar":        true,
+		"registry.example:5000/taco/sidecar:v1":     true,
+		"registry.example:5000/try/sidecar@sha256:": true,
+		"registry.example/taco/sidecar:v9":          false,
+		"registry.example:5000/taco/sidecar2":       false,
+		profile.DefaultImage:                        false,
+	} {
+		if p.Allows(image) != want {
+			t.Errorf("%s is allowed: %v", image, !want)
+		}
+	}
+	for namespace, want := range map[string]bool{"taco": true, "a": true, "b": true, "kube-system": false, "": false} {
+		if p.Skips(namespace) != want {
+			t.Errorf("%q is skipped: %v", namespace, !want)
+		}
+	}
+}
+
+func TestDecodeNothing(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "{}"} {
+		p, err := profile.Decode("p", []byte(text))
+		if err != nil || !equality.Semantic.DeepEqual(p, profile.Default()) {
+			t.Errorf("%q: %v, %+v", text, err, p)
+		}
+	}
+	// An empty list is not no list.
+	p, err := profile.Decode("p", []byte("limits: {}\nskipped-namespaces: []"))
+	if err != nil || len(p.Limits) > 0 || p.Skips("kube-system") {
+		t.Errorf("%v, %+v", err, p)
+	}
+}
+
+func TestDecodeFaults(t *testing.T) {
+	for text, want := range map[string]string{
+		"emit: raw\nimagee: x":                "p: line 2: field imagee is not a key here",
+		"emit: text":                          `p: line 1: emit: "text": use raw, prefix or json`,
+		"\nnative: yes":                       `p: line 2: native: "yes": use auto, true or false`,
+		"image: a b":                          "line 1: image",
+		"image: ''":                           "line 1: image",
+		"allowed-images: [a/b,\n  a/b:tag]":   "line 2: allowed-images",
+		"image-pull-policy: Sometimes":        "line 1: image-pull-policy",
+		"size-limit: 0":                       "line 1: size-limit",
+		"size-limit: [1]":                     "line 1: a single value",
+		"max:\n  memory: much":                `line 2: max.memory: "much"`,
+		"max: {disk: 1}":                      "field disk is not a key here",
+		"requests:\n  cpu: 1m\n  gpu: 1":      "line 3: requests.gpu",
+		"requests: {memory: 1Gi}":             "requests.memory: 1Gi is more than its limit of 32Mi",
+		"run-as-user: 0":                      "run-as-user: 0",
+		"run-as-user: root":                   "line 1",
+		"emit: raw\n---\nemit: json":          "more than one YAML document",
+		"emit: raw\nemit: json":               "line 2",
+		"- a":                                 "p: line 1",
+		"emit: text\nnative: never":           "line 2: native",
+		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]": "not a key here",
+	} {
+		_, err := profile.Decode("p", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "p: ") {
+			t.Errorf("%q: %v, not %q", text, err, want)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	if err := os.WriteFile(file, []byte("run-as-user: 7\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := profile.Load(file); err != nil || p.User != 7 {
+		t.Errorf("%v, %+v", err, p)
+	}
+	if _, err := profile.Load(file + "x"); err == nil || !strings.Contains(err.Error(), "read the profile") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for text, native := range map[string]bool{"1.28": false, "v1.28.15+k3s1": false, "1.29": true, "v1.29.0-alpha.1": true, "1.34+": true, "2.0": true, "1.9": false, "v0.40.1": false} {
+		v, err := profile.ParseVersion(text)
+		if err != nil || v.HasNative() != native {
+			t.Errorf("%s: %v, %v", text, v, err)
+		}
+	}
+	if !(profile.Version{}).HasNative() {
+		t.Error("an unknown version is new enough")
+	}
+	for _, text := range []string{"", "1", "latest", "1.x", "1.29 ", "-1.29", "1.99999999999999999999"} {
+		if v, err := profile.ParseVersion(text); err == nil {
+			t.Errorf("%q is %v", text, v)
+		}
+	}
+}
