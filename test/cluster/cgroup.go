@@ -50,28 +50,21 @@ func hierarchies() (v1, v2 []string, err error) {
 
 // makeCgroups makes the cluster's control group, under which the kubelet makes
 // those of the pods: in every hierarchy of version 1, or in that of version 2.
-func makeCgroups(name string) error {
+func (c cluster) makeCgroups() error {
 	v1, v2, err := hierarchies()
 	if err != nil {
 		return err
 	}
 	if unified() {
-		root := v2[0]
-		if err := delegate(root); err != nil {
-			return err
-		}
-		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("make a control group: %w", err)
-		}
-		return delegate(filepath.Join(root, name))
+		return c.makeUnified(v2[0])
 	}
 	for _, root := range v1 {
-		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(filepath.Join(root, c.cgroup()), 0o755); err != nil {
 			return fmt.Errorf("make a control group: %w", err)
 		}
 		// A new cpuset has no CPUs and no memory until it is given some.
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-			if err := inherit(root, name, file); err != nil {
+			if err := inherit(root, c.cgroup(), file); err != nil {
 				return fmt.Errorf("set up a control group: %w", err)
 			}
 		}
@@ -90,46 +83,79 @@ func inherit(root, name, file string) error {
 	return os.WriteFile(filepath.Join(root, name, file), from, 0o644)
 }
 
-// delegate lets the children of a version 2 group have every controller that
-// the group itself has.
-func delegate(group string) error {
+// The controllers of version 2 that a node uses; without the first four the
+// kubelet does not start.
+var controllers = []string{"cpu", "cpuset", "memory", "pids", "io", "hugetlb"}
+
+// makeUnified makes the control group of version 2, whose children may have
+// every controller that the kubelet uses. What the machine's root group did not
+// pass on before is noted, so that removeCgroups can take it back.
+func (c cluster) makeUnified(root string) error {
+	added, err := delegate(root)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path("delegated"), []byte(strings.Join(added, " ")), 0o644); err != nil {
+		return err
+	}
+	group := filepath.Join(root, c.cgroup())
+	if err := os.Mkdir(group, 0o755); err != nil {
+		return fmt.Errorf("make a control group: %w", err)
+	}
+	_, err = delegate(group)
+	return err
+}
+
+// delegate lets the children of a version 2 group have the controllers, and
+// returns those that they did not have before.
+func delegate(group string) (added []string, err error) {
+	file := filepath.Join(group, "cgroup.subtree_control")
 	has, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	gives, err := os.ReadFile(filepath.Join(group, "cgroup.subtree_control"))
+	gives, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	needed := []string{"cpu", "memory", "pids"} // the kubelet will not start without them
-	given := strings.Fields(string(gives))
-	for _, controller := range strings.Fields(string(has)) {
-		needed = slices.DeleteFunc(needed, func(n string) bool { return n == controller })
-		if slices.Contains(given, controller) {
-			continue
+	for i, controller := range controllers {
+		needed := i < 4
+		switch {
+		case slices.Contains(strings.Fields(string(gives)), controller):
+		case !slices.Contains(strings.Fields(string(has)), controller):
+			if needed {
+				return added, fmt.Errorf("the control group %s has no %s controller, which a node needs", group, controller)
+			}
+		default:
+			err := os.WriteFile(file, []byte("+"+controller), 0o644)
+			if err == nil {
+				added = append(added, controller)
+			} else if needed {
+				return added, fmt.Errorf("let the children of a control group have the %s controller: %w (in a container, first move the processes of its root group into a child group)", controller, err)
+			}
 		}
-		file := filepath.Join(group, "cgroup.subtree_control")
-		if err := os.WriteFile(file, []byte("+"+controller), 0o644); err != nil && slices.Contains([]string{"cpu", "cpuset", "memory", "pids"}, controller) {
-			return fmt.Errorf("delegate the %s controller: %w (in a container, the processes of its root group must first be moved into a child group)", controller, err)
-		}
 	}
-	if len(needed) > 0 {
-		return fmt.Errorf("control group %s lacks the controllers %s, which a node needs", group, strings.Join(needed, ", "))
-	}
-	return nil
+	return added, nil
 }
 
 // removeCgroups removes the cluster's control groups, of which all processes
 // have just been killed.
-func removeCgroups(ctx context.Context, name string) error {
+func (c cluster) removeCgroups(ctx context.Context) error {
 	v1, v2, err := hierarchies()
 	if err != nil {
 		return nil // none are mounted, so there are none
 	}
 	for _, root := range append(v1, v2...) {
-		err := poll(ctx, func() error { return removeGroup(filepath.Join(root, name)) })
+		err := poll(ctx, func() error { return removeGroup(filepath.Join(root, c.cgroup())) })
 		if err != nil {
 			return fmt.Errorf("remove the control group: %w", err)
+		}
+	}
+	added, err := os.ReadFile(c.path("delegated"))
+	if err == nil && unified() {
+		for _, controller := range strings.Fields(string(added)) {
+			// Refused where another group has come to use it: then it stays.
+			os.WriteFile(filepath.Join(v2[0], "cgroup.subtree_control"), []byte("-"+controller), 0o644)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -215,17 +216,22 @@ func TestCluster(t *testing.T) {
 	t.Run("foreground", func(t *testing.T) {
 		cmd := exec.Command(h.program, "up", "--name", "a", "--foreground")
 		cmd.Env = h.env
-		var said bytes.Buffer
-		cmd.Stderr = &said
+		said, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		h.eventually(t, func() error {
-			_, err := h.tryKubectl("a", "get", "--raw", "/readyz")
-			return err
-		})
-		cmd.Process.Signal(unix.SIGTERM)
-		cmd.Wait()
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			if strings.Contains(lines.Text(), "until ^C") {
+				h.kubectl(t, "a", "get", "--raw", "/readyz")
+				cmd.Process.Signal(unix.SIGTERM)
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("up --foreground: %v", err)
+		}
 		checkGone(t, h.data("a"))
 	})
 
@@ -418,7 +424,7 @@ func machine(t *testing.T) map[string]string {
 		state[line] = strings.Join(lines, "\n")
 	}
 	for _, file := range []string{"/proc/self/mountinfo", "/proc/sys/vm/overcommit_memory", "/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic",
-		"/proc/sys/kernel/panic_on_oops", "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/netfilter/nf_conntrack_max"} {
+		"/proc/sys/kernel/panic_on_oops", "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/netfilter/nf_conntrack_max", cgroupRoot + "/cgroup.subtree_control"} {
 		text, err := os.ReadFile(file)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)

@@ -43,7 +43,7 @@ func (c cluster) stop() error {
 			}
 		}
 	}
-	if err := removeCgroups(ctx, c.cgroup()); err != nil {
+	if err := c.removeCgroups(ctx); err != nil {
 		return err
 	}
 	// Never remove the content of something mounted.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -153,19 +152,24 @@ func aptInstall(ctx context.Context, apt string, packages []string) error {
 	return nil
 }
 
-// loadModules loads the kernel modules of which the node uses the settings;
-// all others load when they are used.
+// loadModules loads the kernel modules that do not load by themselves when
+// they are used, as most others do.
 func loadModules() error {
-	const setting = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-	if _, err := os.Stat(setting); err == nil {
-		return nil
-	}
-	modprobe := findProgram("modprobe")
-	if modprobe == "" {
-		return errors.New("the kernel module br_netfilter is not loaded, and there is no modprobe to load it: apt-get install kmod")
-	}
-	if out, err := exec.Command(modprobe, "br_netfilter").CombinedOutput(); err != nil {
-		return fmt.Errorf("load the kernel module br_netfilter, without which Services do not work: %w: %s", err, strings.TrimSpace(string(out)))
+	for _, module := range []struct{ name, sign string }{
+		{"br_netfilter", "/proc/sys/net/bridge/bridge-nf-call-iptables"}, // Services between pods
+		{"nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max"},     // Services at all
+		{"overlay", "/sys/module/overlay"},                               // the layers of images
+	} {
+		if _, err := os.Stat(module.sign); err == nil {
+			continue
+		}
+		modprobe := findProgram("modprobe")
+		if modprobe == "" {
+			return fmt.Errorf("load the kernel module %s: there is no modprobe; install it with: apt-get install kmod", module.name)
+		}
+		if out, err := exec.Command(modprobe, module.name).CombinedOutput(); err != nil {
+			return fmt.Errorf("load the kernel module %s: %w: %s", module.name, err, strings.TrimSpace(string(out)))
+		}
 	}
 	return nil
 }

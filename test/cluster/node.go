@@ -28,10 +28,7 @@ const containerdSocket = "/run/containerd/containerd.sock"
 // with it everything in the namespaces.
 func runInit(data string) error {
 	status := os.NewFile(3, "status")
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
+	const self = "/proc/self/exe"
 	// Started without os/exec: the loop below waits for everything itself.
 	pid, err := syscall.ForkExec(self, []string{self, nodeCommand, data}, &syscall.ProcAttr{
 		Env:   os.Environ(),

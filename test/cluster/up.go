@@ -77,7 +77,7 @@ func (c cluster) launch(ctx context.Context) error {
 	if err := loadModules(); err != nil {
 		return err
 	}
-	if err := makeCgroups(c.cgroup()); err != nil {
+	if err := c.makeCgroups(); err != nil {
 		return err
 	}
 	if err := c.writeFiles(); err != nil {
@@ -92,8 +92,6 @@ func (c cluster) launch(ctx context.Context) error {
 	}
 	defer status.Close()
 
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("it took more than 3 minutes"))
-	defer cancel()
 	ctx, ended := context.WithCancelCause(ctx)
 	ready := make(chan struct{})
 	go func() {
@@ -110,6 +108,17 @@ func (c cluster) launch(ctx context.Context) error {
 		}
 		ended(errors.New(why))
 	}()
+	err = c.wait(ctx, ready)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // rather than what was being waited for
+	}
+	return err
+}
+
+// wait returns when the cluster can be used, or when ctx is done.
+func (c cluster) wait(ctx context.Context, ready <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("it took more than 3 minutes"))
+	defer cancel()
 	select {
 	case <-ready:
 	case <-ctx.Done():
@@ -127,12 +136,7 @@ func (c cluster) launch(ctx context.Context) error {
 		return fmt.Errorf("wait for the default ServiceAccount (the log: %s): %w", c.log("kube-controller-manager"), err)
 	}
 	if c.DNS != "" {
-		if err := c.startDNS(ctx); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
-		}
+		return c.startDNS(ctx)
 	}
 	return nil
 }
