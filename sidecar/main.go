@@ -76,13 +76,13 @@ func stream(args []string) int {
 	var src config.Source
 	once := false
 	fs := newFlags("stream", "[flags] PATH...")
-	fs.StringVar(&c.State, "state", "", "`DIR` of the checkpoint; without it every start reads by --from")
-	fs.Func("from", "where a file without a checkpoint begins: `start|end` (default start)", func(s string) error {
+	fs.StringVar(&c.State, "state", "", "`DIR` for the checkpoint; without it every start reads by --from")
+	fs.Func("from", "where a file without a checkpoint begins, `start|end` (default start)", func(s string) error {
 		c.From = config.From(s)
 		return nil
 	})
 	fs.BoolVar(&once, "once", false, "deliver all that is there now, then exit")
-	fs.Func("emit", "`raw|prefix|json`: the line as it is, after its file's path, or as an object (default raw)", func(s string) error {
+	fs.Func("emit", "the line as it is, after its file's path, or as an object: `raw|prefix|json` (default raw)", func(s string) error {
 		src.Emit = config.Emit(s)
 		return nil
 	})
@@ -98,19 +98,15 @@ func stream(args []string) int {
 	if len(paths) == 0 {
 		return misuse(fs, errors.New("at least one PATH is needed"))
 	}
-	for _, p := range append(paths, c.State) {
-		if p == "" {
-			continue
+	// A person at a shell may name files from where they stand.
+	for _, p := range paths {
+		if p != "" {
+			p, _ = filepath.Abs(p)
 		}
-		abs, err := filepath.Abs(p)
-		if err != nil {
-			return misuse(fs, err)
-		}
-		if p == c.State {
-			c.State = abs
-		} else {
-			src.Paths = append(src.Paths, abs)
-		}
+		src.Paths = append(src.Paths, p)
+	}
+	if c.State != "" {
+		c.State, _ = filepath.Abs(c.State)
 	}
 	c.Sources = []config.Source{src}
 	if err := c.Validate(); err != nil {

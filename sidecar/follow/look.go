@@ -24,6 +24,9 @@ func (f *Follower) look() {
 		for _, pattern := range src.Patterns {
 			e.paths = e.paths[:0]
 			e.expand(pattern)
+			if len(e.paths) == 0 && round == 1 {
+				f.log.Info("no such file yet; waiting for it", "path", pattern)
+			}
 			for _, p := range e.paths {
 				if !seen[p] {
 					seen[p] = true
