@@ -1,0 +1,83 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDecodeAppliesDefaults(t *testing.T) {
+	c, err := Decode("c.yaml", []byte("sources:\n- paths: [/var/log/*.log]\ngrace: 2s\nmax-line: 64KiB\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Sources = []Source{{Paths: []string{"/var/log/*.log"}, Emit: EmitRaw}}
+	want.Grace, want.MaxLine = Duration(2*time.Second), 64<<10
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v\nwant %+v", c, want)
+	}
+}
+
+func TestFaultsNameTheirLine(t *testing.T) {
+	for _, c := range []struct{ yaml, want string }{
+		{"", "c.yaml: the config is empty"},
+		{"sources: []\n", `c.yaml: line 1: sources: "": at least one`},
+		{"sources:\n- paths: [/a]\nsauces: 1\n", "c.yaml: line 3: field sauces is not a key here"},
+		{"sources:\n- paths: [/a]\n- emit: raw\n", `line 3: sources[1].paths: "": at least one path`},
+		{"sources:\n- paths:\n  - /a\n  - b\n", `line 4: sources[0].paths: "b": use an absolute path`},
+		{"sources:\n- paths: [/a/../b]\n", "leave out .."},
+		{"sources:\n- paths: [/a/]\n", "this is a folder"},
+		{"sources:\n- paths: ['/a[']\n", "malformed"},
+		{"sources:\n- paths: [/a]\n  emit: xml\n", `line 3: sources[0].emit: "xml": use raw, prefix or json`},
+		{"from: middle\nsources:\n- paths: [/a]\n", `line 1: from: "middle"`},
+		{"grace: soon\nsources:\n- paths: [/a]\n", `line 1: "soon" is not a duration`},
+		{"max-line: 1GiB\nsources:\n- paths: [/a]\n", `line 1: max-line: "1GiB"`},
+		{"max-line: -5\nsources:\n- paths: [/a]\n", `line 1: "-5" is not a size`},
+		{"state: here\nsources:\n- paths: [/a]\n", `state: "here": use an absolute path`},
+		{"sources:\n- paths: [/a]\n---\nsources: []\n", "more than one YAML document"},
+		{"sources: [", "c.yaml: "},
+	} {
+		if _, err := Decode("c.yaml", []byte(c.yaml)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant …%s…", c.yaml, err, c.want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for s, want := range map[string]Size{"0": 0, "512": 512, "1k": 1024, "1KB": 1024, "64KiB": 64 << 10, "3 MiB": 3 << 20, "2G": 2 << 30} {
+		if got, err := ParseSize(s); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", s, got, err, want)
+		}
+		if got, err := ParseSize(want.String()); err != nil || got != want {
+			t.Errorf("%d is written as %q, which reads as %d, %v", want, want.String(), got, err)
+		}
+	}
+	for _, s := range []string{"", "k", "-1", "1.5M", "1T", "99999999999999999999", "9223372036854775807k"} {
+		if got, err := ParseSize(s); err == nil {
+			t.Errorf("%q reads as %d", s, got)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("sources:\n- paths: [/var/log/*.log]\n  container: app\n  emit: json\nstate: /s\nlinger: 3s\nmetrics: :9600\n"))
+	f.Add([]byte("sources: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Decode("c.yaml", b)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "c.yaml: ") {
+				t.Fatalf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		out, err := Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Decode("again", out); err != nil || !reflect.DeepEqual(again, c) {
+			t.Fatalf("%v\n%s\n got %+v\nwant %+v", err, out, again, c)
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package stdout
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"logging.taco/sidecar/follow"
+)
+
+func TestJSONOfASplitRecord(t *testing.T) {
+	now := time.Date(2018, 2, 4, 1, 17, 27, 349642941, time.UTC)
+	r := &follow.Range{Path: "/a.log", Offset: 100, Mid: true, End: follow.EndSplit}
+	got := string(appendJSON(nil, []byte("end\nwhole\r\nbeg"), r, now))
+	const at = `,"stream":"file","time":"2018-02-04T01:17:27.349642941Z","log_file":{"path":"/a.log","offset":`
+	want := `{"log":"end"` + at + `100},"split":true}` + "\n" +
+		`{"log":"whole"` + at + `104}}` + "\n" +
+		`{"log":"beg"` + at + `111},"split":true}` + "\n"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// FuzzString holds our strings against encoding/json's reader.
+func FuzzString(f *testing.F) {
+	f.Add([]byte("plain"))
+	f.Add([]byte("\x00\x1f\"\\\n\t\r\xff\xed\xa0\x80é\u2028"))
+	f.Fuzz(func(t *testing.T, s []byte) {
+		var got string
+		if err := json.Unmarshal(appendString(nil, s), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]rune, 0, len(s))
+		for b := s; len(b) > 0; {
+			r, n := utf8.DecodeRune(b)
+			want, b = append(want, r), b[n:]
+		}
+		if got != string(want) {
+			t.Fatalf("got %q, want %q", got, string(want))
+		}
+	})
+}
