@@ -89,14 +89,14 @@ func TestFaults(t *testing.T) {
 	type faults = map[string]string // value → part of the reason
 	for key, values := range map[string]faults{
 		"paths": {"": "empty", "   ": "empty", "/a,,/b": "empty", ",": "empty", "/a,": "empty", "/a\n\n/b": "empty", "a": "absolute", "app:a": "absolute", ":/a": "container's name",
-			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
+			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
 			"/" + strings.Repeat("x", 5000): "longer", strings.Repeat("/a,", 200) + "/a": "more than"},
 		"mode":        {"ship": "only streams", "": "use stream", "Stream": "use stream"},
 		"split":       {"": "true or false", "yes": "true or false", "TRUE": "true or false", " true": "true or false"},
 		"emit":        {"": "raw, prefix or json", "xml": "raw, prefix or json"},
 		"native":      {"": "auto, true or false", "1": "auto, true or false"},
 		"image":       {"": "reference", "a b": "reference", "-x": "reference", "a@sha256:12": "reference", strings.Repeat("a", 64<<10): "reference"},
-		"cpu":         {"": "quantity", "0": "quantity", "-1": "quantity", "ten": "quantity", "1e99999999999999999999999999999999": "quantity"},
+		"cpu":         {"": "quantity", "0": "quantity", "-1": "quantity", "ten": "quantity", "1e-99999999": "quantity", "1e99999999": "quantity"},
 		"memory":      {"": "quantity", "0": "quantity"},
 		"size-limit":  {"": "quantity", "1 Gi": "quantity"},
 		"run-as-user": {"": "user id", "-1": "user id", "root": "user id", "01": "user id", "+1": "user id", "2147483648": "user id"},

@@ -78,6 +78,8 @@ func parsePath(item string) (Path, string) {
 	switch {
 	case !strings.HasPrefix(p.Pattern, "/"):
 		return p, "not an absolute path; begin it with /"
+	case strings.HasSuffix(p.Pattern, "/."):
+		return p, "this is a folder; name its files, for example with *.log"
 	case len(p.Pattern) > maxPath:
 		return p, fmt.Sprintf("longer than %d bytes", maxPath)
 	case strings.ContainsFunc(p.Pattern, unicode.IsControl):

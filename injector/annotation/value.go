@@ -28,12 +28,13 @@ func oneOf(value string, allowed ...string) (fault string) {
 	return "use " + strings.Join(allowed[:last], ", ") + " or " + allowed[last]
 }
 
-// maxQuantity bounds the work that a number such as 1e999999999 would make.
-const maxQuantity = 32
+// quantity is what may go to ParseQuantity, which works for minutes on a number
+// such as 1e-99999999.
+var quantity = regexp.MustCompile(`^[0-9]{1,18}(\.[0-9]{0,9})?(m|[kMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?$`)
 
 func parseQuantity(value, example string) (*resource.Quantity, string) {
 	fault := fmt.Sprintf("not a positive quantity such as %s", example)
-	if len(value) > maxQuantity {
+	if !quantity.MatchString(value) {
 		return nil, fault
 	}
 	q, err := resource.ParseQuantity(value)
