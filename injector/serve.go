@@ -41,11 +41,15 @@ func serve(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := o.run(ctx, log); err != nil {
+	switch err := o.run(ctx, log); {
+	case errors.Is(err, errProfile):
 		log.Error("injector serve", "err", err)
-		return 1
+		return exitUsage
+	case err != nil:
+		log.Error("injector serve", "err", err)
+		return exitFailed
 	}
-	return 0
+	return exitOK
 }
 
 // run wires everything up, in the order in which data flows, and serves until

@@ -74,14 +74,14 @@ func parseServe(args []string, stderr io.Writer) (o *serveOptions, status int) {
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until nobody calls any more")
 	f.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "`LEVEL` of the log: debug, info, warn or error")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil, 0
+		return nil, exitOK
 	} else if err != nil {
-		return nil, 2
+		return nil, exitUsage
 	}
 	if err := o.check(f.Args()); err != nil {
 		fmt.Fprintf(stderr, "injector serve: %v\n\n", err)
 		f.Usage()
-		return nil, 2
+		return nil, exitUsage
 	}
 	return o, 0
 }
@@ -117,6 +117,9 @@ func (o *serveOptions) certificateNames() []string {
 	return names
 }
 
+// errProfile means that the administrator has to correct the profile.
+var errProfile = errors.New("the profile cannot be used")
+
 // profile is the administrator's profile, with what only the cluster knows.
 func (o *serveOptions) profile(ctx context.Context, client kubernetes.Interface, log *slog.Logger) (profile.Profile, error) {
 	p := profile.Default()
@@ -130,7 +133,7 @@ func (o *serveOptions) profile(ctx context.Context, client kubernetes.Interface,
 			// An optional ConfigMap that is not there is mounted as an empty folder.
 			log.Info("no profile there, so the default one", "file", o.config)
 		default:
-			return p, fmt.Errorf("load the profile: %w", err)
+			return p, fmt.Errorf("%w: %w", errProfile, err)
 		}
 	}
 	p.Namespace = o.service.namespace

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -19,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"logging.taco/injector/profile"
 )
 
 func TestServeFlags(t *testing.T) {
@@ -53,6 +56,37 @@ func TestServeFlags(t *testing.T) {
 	o, _ := parseServe([]string{"--service", "ns/svc", "--certificate-names", "a.example, 10.0.0.1"}, io.Discard)
 	if got := o.certificateNames(); !slices.Equal(got, []string{"svc.ns.svc", "a.example", "10.0.0.1"}) {
 		t.Errorf("certificate names %q", got)
+	}
+}
+
+// A profile that is not there is the default one, as an optional ConfigMap that
+// nobody made; a wrong one, or a wrong folder, is not.
+func TestServeProfile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "profile.yaml")
+	o, _ := parseServe([]string{"--config", file, "--service", "elsewhere/injector"}, io.Discard)
+	log := slog.New(slog.DiscardHandler)
+	p, err := o.profile(t.Context(), nil, log)
+	if err != nil || p.Image != profile.DefaultImage || !p.Skips("elsewhere") {
+		t.Errorf("without a file: %+v, %v", p, err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("image: registry.example/sidecar:v2\n")
+	if p, err = o.profile(t.Context(), nil, log); err != nil || p.Image != "registry.example/sidecar:v2" {
+		t.Errorf("with a file: %+v, %v", p, err)
+	}
+	write("imagge: x\n")
+	if _, err = o.profile(t.Context(), nil, log); !errors.Is(err, errProfile) || !strings.Contains(err.Error(), "imagge") {
+		t.Errorf("with a wrong key: %v", err)
+	}
+	o.config = filepath.Join(dir, "none", "profile.yaml")
+	if _, err = o.profile(t.Context(), nil, log); !errors.Is(err, errProfile) {
+		t.Errorf("with a wrong folder: %v", err)
 	}
 }
 

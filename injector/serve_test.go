@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -25,8 +26,10 @@ func TestServe(t *testing.T) {
 		name string
 		run  func(*testing.T, *cluster)
 	}{
+		{"the manifests agree with one another and the flags", testManifests},
 		{"replicas that start at once make one CA", testReplicasAtOnce},
 		{"the pod as it is stored", testStored},
+		{"a sidecar passes the restricted Pod Security Standard", testRestricted},
 		{"a bad annotation is refused", testRefused},
 		{"others never meet the webhook", testNeverMet},
 		{"a dry run is like any other", testDryRun},
@@ -58,6 +61,75 @@ func (c *cluster) state(t *testing.T) (ca, bundle string) {
 		ca = string(s.Data["ca.crt"])
 	}
 	return ca, string(w.Webhooks[0].ClientConfig.CABundle)
+}
+
+// What the Deployment says is what the other manifests mean, and its pods are let
+// into their namespace, which enforces the restricted Pod Security Standard.
+func testManifests(t *testing.T, c *cluster) {
+	ctx := t.Context()
+	deployment, err := c.admin.AppsV1().Deployments(own).Get(ctx, "injector", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := deployment.Spec.Template
+	container := template.Spec.Containers[0]
+	args := container.Args
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$(NAMESPACE)", own)
+	}
+	var stderr bytes.Buffer
+	o, _ := parseServe(args[1:], &stderr)
+	if args[0] != "serve" || o == nil {
+		t.Fatalf("arguments %q: %s", args, &stderr)
+	}
+	role, err := c.admin.RbacV1().Roles(own).Get(ctx, "injector", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (namespaced{own, role.Rules[0].ResourceNames[0]}); o.secret != want || secret != want.name {
+		t.Errorf("the Secret is %v, the Role allows %v", o.secret, want)
+	}
+	clusterRole, err := c.admin.RbacV1().ClusterRoles().Get(ctx, "logging-taco-injector", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := clusterRole.Rules[0].ResourceNames[0]; o.webhookConfiguration != want || hooks != want {
+		t.Errorf("the webhook configuration is %s, the ClusterRole allows %s", o.webhookConfiguration, want)
+	}
+	service, err := c.admin.CoreV1().Services(own).Get(ctx, o.service.name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range service.Spec.Selector {
+		if template.Labels[key] != value {
+			t.Errorf("the Service selects %s=%s, which the pods do not have", key, value)
+		}
+	}
+	ports := map[string]string{}
+	for _, p := range container.Ports {
+		ports[p.Name] = fmt.Sprint(":", p.ContainerPort)
+	}
+	if ports["webhook"] != fmt.Sprint(":", o.port) || ports["metrics"] != o.metrics || ports["health"] != o.health {
+		t.Errorf("ports %v, flags %d, %s, %s", ports, o.port, o.metrics, o.health)
+	}
+	if o.shutdownDelay.Seconds() >= float64(*template.Spec.TerminationGracePeriodSeconds) {
+		t.Error("killed before the shutdown delay is over")
+	}
+	_, err = c.admin.CoreV1().Pods(own).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "as-deployed", Labels: template.Labels},
+		Spec:       template.Spec,
+	}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		t.Errorf("a pod of the Deployment is refused: %v", err)
+	}
+
+	// As written, before the tests' overlay: the Service that is called.
+	out := c.mustKubectl(t, "", "kustomize", "../manifests")
+	for _, want := range []string{"name: " + o.service.name + "\n      namespace: " + own + "\n      path: /mutate", "caBundle"} {
+		if strings.Contains(out, want) != (want != "caBundle") {
+			t.Errorf("of %q in the webhook configuration:\n%s", want, out)
+		}
+	}
 }
 
 func testReplicasAtOnce(t *testing.T, c *cluster) {
@@ -150,6 +222,39 @@ func testRefused(t *testing.T, c *cluster) {
 	}
 }
 
+// restricted creates a pod that passes the restricted Pod Security Standard.
+func (c *cluster) restricted(t *testing.T, namespace string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
+	pod, err := c.admin.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "restricted-", Annotations: annotations},
+		Spec: corev1.PodSpec{
+			SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: "RuntimeDefault"}},
+			Containers: []corev1.Container{{Name: "app", Image: "app:1", SecurityContext: &corev1.SecurityContext{
+				AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			}}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+func testRestricted(t *testing.T, c *cluster) {
+	c.start(t).waitReady(t)
+	c.mustKubectl(t, "", "create", "namespace", "strict")
+	c.mustKubectl(t, "", "label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
+	if !hasSidecar(c.restricted(t, "strict", paths)) {
+		t.Error("not injected")
+	}
+	if _, err := c.admin.CoreV1().Pods("strict").Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "lax"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app:1"}}},
+	}, metav1.CreateOptions{}); err == nil {
+		t.Error("the namespace is not restricted, so this test says nothing")
+	}
+}
+
 func testNeverMet(t *testing.T, c *cluster) {
 	r := c.start(t)
 	r.waitReady(t)
@@ -157,18 +262,7 @@ func testNeverMet(t *testing.T, c *cluster) {
 	before := r.metric(t, metric)
 	create := func(namespace string, annotations map[string]string) {
 		t.Helper()
-		_, err := c.admin.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{GenerateName: "others-", Annotations: annotations},
-			Spec: corev1.PodSpec{
-				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: "RuntimeDefault"}},
-				Containers: []corev1.Container{{Name: "app", Image: "app:1", SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				}}},
-			},
-		}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c.restricted(t, namespace, annotations)
 	}
 	c.mustKubectl(t, "", "create", "namespace", "opted-out")
 	c.mustKubectl(t, "", "label", "namespace", "opted-out", "logging.taco/injection=disabled")
