@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// subject is a program under measurement, with its output in our hands.
+type subject struct {
+	cmd *exec.Cmd
+	out *os.File
+}
+
+func start(name string, args ...string) (*subject, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return &subject{cmd, r}, nil
+}
+
+// drain reads n bytes; 0: to the end.
+func (s *subject) drain(n int64) error {
+	buf := make([]byte, 256<<10)
+	for left := n; n == 0 || left > 0; {
+		m, err := s.out.Read(buf)
+		left -= int64(m)
+		if err == io.EOF && n == 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%d bytes before the end: %w", left, err)
+		}
+	}
+	return nil
+}
+
+// stop ends the subject and returns the seconds of CPU it took.
+func (s *subject) stop() float64 {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+	s.out.Close()
+	u := s.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// cpuSoFar is the CPU of all threads in seconds.
+func (s *subject) cpuSoFar() float64 {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.cmd.Process.Pid))
+	var sum int64
+	for _, f := range files {
+		var ns int64
+		b, _ := os.ReadFile(f)
+		fmt.Sscan(string(b), &ns)
+		sum += ns
+	}
+	return float64(sum) / 1e9
+}
+
+// wakeups counts voluntary context switches of all threads.
+func (s *subject) wakeups() (n int64) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.cmd.Process.Pid))
+	for _, f := range files {
+		n += field(f, "voluntary_ctxt_switches:")
+	}
+	return n
+}
+
+// peak is the largest resident set, and what of it is private, in MiB.
+func (s *subject) peak() (rss, private float64) {
+	f := fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid)
+	return float64(field(f, "VmHWM:")) / 1024, float64(field(f, "RssAnon:")) / 1024
+}
+
+func field(file, key string) (n int64) {
+	b, _ := os.ReadFile(file)
+	if _, rest, ok := strings.Cut("\n"+string(b), "\n"+key); ok {
+		fmt.Sscan(rest, &n)
+	}
+	return n
+}
