@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -163,7 +164,11 @@ func closing(draining *atomic.Bool, next http.Handler) http.Handler {
 
 // client is the cluster's: of --kubeconfig, or of the pod's ServiceAccount.
 func (o *serveOptions) client() (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	find := rest.InClusterConfig
+	if o.kubeconfig != "" {
+		find = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", o.kubeconfig) }
+	}
+	config, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster; outside of one, name it with --kubeconfig: %w", err)
 	}
