@@ -31,7 +31,7 @@ func TestImage(t *testing.T) {
 	program, folder := staticProgram(t), t.TempDir()
 	one, two := filepath.Join(folder, "1.tar"), filepath.Join(folder, "2.tar")
 	for _, out := range []string{one, two} {
-		err := run(t.Context(), []string{"image", "--tag", "example.test/a/b:1.2", "--out", out, "--env", "A=b=c", "--env", "D=", program, program + ":/opt/x/other"})
+		err := run(t.Context(), []string{"image", "--tag", "example.test/a/b:1.2", "--out", out, "--env", "A=b=c", "--env", "D=", program, program + ":/opt/x/other", program + ":/b", program + ":/c", program + ":/a"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,8 @@ func TestImage(t *testing.T) {
 
 func TestImageUserAndEntrypoint(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "i.tar")
-	if err := run(t.Context(), []string{"image", "--tag", "x:1", "--out", out, "--user", "0", "--entrypoint", "/y", staticProgram(t) + ":/y"}); err != nil {
+	program := staticProgram(t)
+	if err := run(t.Context(), []string{"image", "--tag", "x:1", "--out", out, "--user", "0", "--entrypoint", "/y", program + ":/x", program + ":/y"}); err != nil {
 		t.Fatal(err)
 	}
 	image, err := tarball.ImageFromPath(out, nil)
