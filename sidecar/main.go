@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -40,6 +41,8 @@ Exit status: 0 all delivered; 1 failed; 2 wrong use or config; 3 stopped with un
 `
 
 func main() {
+	// The work is one loop's: more threads would only pass it between them.
+	runtime.GOMAXPROCS(1)
 	// A small heap that is collected often: memory counts more here than CPU.
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(12 << 20)

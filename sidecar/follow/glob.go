@@ -10,7 +10,7 @@ import (
 // expansion is what a pattern stands for right now.
 type expansion struct {
 	paths []string        // matching names, sorted within a folder
-	dirs  map[string]bool // folders whose changes can change the result
+	dirs  map[string]bool // folders whose changes can change the result; true: their files can match
 	// unreadable folders, with the reason
 	faults map[string]error
 }
@@ -19,8 +19,7 @@ type expansion struct {
 // stands for any number of folders, none included; symbolic links to folders
 // are followed, but not into a loop.
 func (e *expansion) expand(pattern string) {
-	parts := strings.Split(strings.TrimPrefix(path.Clean(pattern), "/"), "/")
-	e.walk("/", parts, nil)
+	e.walk("/", split(pattern), nil)
 }
 
 func (e *expansion) walk(dir string, parts []string, above []inode) {
@@ -35,7 +34,7 @@ func (e *expansion) walk(dir string, parts []string, above []inode) {
 		}
 		above = append(slices.Clip(above), st.id)
 		e.walk(dir, rest, above)
-		for _, name := range e.list(dir) {
+		for _, name := range e.list(dir, false) {
 			if child := path.Join(dir, name); isDir(child) {
 				e.walk(child, parts, above)
 			}
@@ -43,11 +42,17 @@ func (e *expansion) walk(dir string, parts []string, above []inode) {
 		return
 	}
 	if !strings.ContainsAny(part, `*?[\`) {
-		e.dirs[dir] = true
-		e.step(path.Join(dir, part), rest, above)
+		if child := path.Join(dir, part); len(rest) == 0 {
+			e.dirs[dir] = true
+			e.paths = append(e.paths, child)
+		} else if isDir(child) {
+			e.walk(child, rest, above)
+		} else {
+			e.dirs[dir] = e.dirs[dir] // where it may appear
+		}
 		return
 	}
-	for _, name := range e.list(dir) {
+	for _, name := range e.list(dir, len(rest) == 0) {
 		if ok, _ := path.Match(part, name); ok && (name[0] != '.' || part[0] == '.') {
 			e.step(path.Join(dir, name), rest, above)
 		}
@@ -63,8 +68,8 @@ func (e *expansion) step(name string, rest []string, above []inode) {
 }
 
 // list reads a folder's names, sorted.
-func (e *expansion) list(dir string) []string {
-	e.dirs[dir] = true
+func (e *expansion) list(dir string, files bool) []string {
+	e.dirs[dir] = e.dirs[dir] || files
 	d, err := os.Open(dir)
 	if err != nil {
 		if !os.IsNotExist(err) {
@@ -86,9 +91,30 @@ func isDir(name string) bool {
 	return err == nil && st.IsDir()
 }
 
+// leadsTo tells whether an absolute pattern may stand for something at or
+// below the name.
+func leadsTo(pattern, name string) bool {
+	p, n := split(pattern), split(name)
+	for i := range n {
+		if i == len(p) {
+			return false
+		}
+		if p[i] == "**" {
+			return true
+		}
+		if ok, _ := path.Match(p[i], n[i]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func split(name string) []string {
+	return strings.Split(strings.TrimPrefix(path.Clean(name), "/"), "/")
+}
+
 // matches tells whether an absolute pattern stands for the name, which need not exist.
 func matches(pattern, name string) bool {
-	split := func(s string) []string { return strings.Split(strings.TrimPrefix(path.Clean(s), "/"), "/") }
 	return matchParts(split(pattern), split(name))
 }
 

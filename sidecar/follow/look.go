@@ -265,7 +265,7 @@ func (f *Follower) sayFaults(faults map[string]error) {
 func siblings(name string) []string {
 	e := expansion{dirs: map[string]bool{}, faults: map[string]error{}}
 	dir := path.Dir(name)
-	names := e.list(dir)
+	names := e.list(dir, true)
 	for i := range names {
 		names[i] = path.Join(dir, names[i])
 	}

@@ -149,6 +149,18 @@ func (f *Follower) enterAt(name, queuePath string, p Position, age int64, src *S
 	return g
 }
 
+// leadsTo tells whether a folder of this name can be on the way to a match.
+func (f *Follower) leadsTo(dir string) bool {
+	for i := range f.opt.Sources {
+		for _, p := range f.opt.Sources[i].Patterns {
+			if leadsTo(p, dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // sourceFor is the source whose patterns match the path; nil: none.
 func (f *Follower) sourceFor(name string) *Source {
 	for i := range f.opt.Sources {

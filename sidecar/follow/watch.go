@@ -31,8 +31,12 @@ type watcher struct {
 	done chan struct{}
 }
 
-const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
-	unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+// Events of a folder; those of its files matter only where some can match.
+const (
+	dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
+		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	fileEvents = unix.IN_MODIFY | unix.IN_ATTRIB
+)
 
 func newWatcher(f *Follower) *watcher {
 	w := &watcher{
@@ -205,14 +209,17 @@ func (w *watcher) drain() {
 
 // matters tells whether an event about a name can change what is followed.
 func (w *watcher) matters(ev *unix.InotifyEvent, name string) bool {
-	if name == "" || ev.Mask&unix.IN_ISDIR != 0 {
-		return true
+	if name == "" {
+		return ev.Mask&unix.IN_ATTRIB == 0 || ev.Mask&unix.IN_ISDIR == 0
 	}
 	dir, ok := w.wds[ev.Wd]
 	if !ok {
 		return false
 	}
 	name = path.Join(dir, name)
+	if ev.Mask&unix.IN_ISDIR != 0 {
+		return w.f.leadsTo(name)
+	}
 	return w.f.names[name] != nil || w.f.sourceFor(name) != nil
 }
 
@@ -231,17 +238,17 @@ func (w *watcher) cover(dirs map[string]bool) {
 		return
 	}
 	want := map[string]bool{}
-	for dir := range dirs {
+	for dir, files := range dirs {
 		for !isDir(dir) && dir != "/" {
-			dir = path.Dir(dir)
+			dir, files = path.Dir(dir), false
 		}
-		want[dir] = true
+		want[dir] = want[dir] || files
 	}
 	f := w.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for dir, wd := range w.dirs {
-		if !want[dir] {
+		if _, ok := want[dir]; !ok {
 			unix.InotifyRmWatch(w.fd, uint32(wd))
 			delete(w.dirs, dir)
 			delete(w.wds, wd)
@@ -249,9 +256,13 @@ func (w *watcher) cover(dirs map[string]bool) {
 	}
 	w.full = false
 	added := false
-	for dir := range want {
+	for dir, files := range want {
+		mask := uint32(dirEvents)
+		if files {
+			mask |= fileEvents
+		}
 		// Adding again is how a folder that was replaced under its name is noticed.
-		wd, err := unix.InotifyAddWatch(w.fd, dir, dirEvents)
+		wd, err := unix.InotifyAddWatch(w.fd, dir, mask)
 		if err != nil {
 			if err != unix.ENOENT {
 				w.full = true
