@@ -1,3 +1,5 @@
+//go:build linux
+
 // Cluster runs a single-node Kubernetes on this machine, for demos and tests:
 // the real API server, kubelet, scheduler, controllers and kube-proxy, with
 // containerd beneath. The node has network, mount and process namespaces of
@@ -182,6 +184,9 @@ func runDown(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := requireRoot("down"); err != nil {
+		return err
+	}
 	was, err := c.down()
 	if err != nil {
 		return fmt.Errorf("end cluster %s: %w", c.Name, err)
@@ -203,6 +208,9 @@ func runLoad(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := requireRoot("load"); err != nil {
+		return err
+	}
 	for _, spec := range o.Args() {
 		if err := c.loadImage(ctx, spec); err != nil {
 			return err
@@ -218,6 +226,9 @@ func runExpose(ctx context.Context, args []string) error {
 	}
 	c, err := running(*o.name)
 	if err != nil {
+		return err
+	}
+	if err := requireRoot("expose"); err != nil {
 		return err
 	}
 	return c.expose(ctx, o.Args(), func() {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -119,8 +121,9 @@ func require(ctx context.Context, install bool) error {
 	var text strings.Builder
 	text.WriteString("a node cannot run on this machine yet:\n")
 	if !root {
-		text.WriteString("- it needs root, for namespaces, mounts and control groups; run the command again with:\n" +
-			"    sudo --preserve-env=PATH,HOME\n")
+		// Built as root, files of Go's cache in a user's home would be root's.
+		text.WriteString("- it needs root, for namespaces, mounts and control groups; run:\n" +
+			"    cluster build && " + asRoot("up") + "\n")
 	}
 	if len(programs) > 0 {
 		fmt.Fprintf(&text, "- not installed: %s\n", strings.Join(programs, ", "))
@@ -133,8 +136,22 @@ func require(ctx context.Context, install bool) error {
 			fmt.Fprintf(&text, "  install them with:\n    sudo apt-get install --no-install-recommends %s\n", strings.Join(packages, " "))
 		}
 	}
-	text.WriteString("Or use a cluster that you have: set KUBECONFIG, and CLUSTER=current for make")
+	text.WriteString("or use a cluster that you have: set KUBECONFIG, and CLUSTER=current for make")
 	return needError{text.String()}
+}
+
+// asRoot is how an ordinary user runs a command of this program as root, with
+// the same Go and the same cache.
+func asRoot(command string) string {
+	return `sudo env "HOME=$HOME" "PATH=$PATH" cluster ` + command
+}
+
+// requireRoot is nil for root, who alone can reach what up started.
+func requireRoot(command string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return needError{"it needs root; run: " + asRoot(command)}
 }
 
 func aptInstall(ctx context.Context, apt string, packages []string) error {
