@@ -13,9 +13,6 @@ func suggest(key string) string {
 	for _, k := range Keys {
 		known := strings.TrimPrefix(k, Prefix)
 		d := distance(name, known)
-		if strings.ReplaceAll(name, "-", "") == strings.ReplaceAll(known, "-", "") {
-			d = 0
-		}
 		if d < bestDistance && d < len(known)-1 {
 			best, bestDistance = k, d
 		}

@@ -1,8 +1,6 @@
 package inject
 
 import (
-	"maps"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -71,7 +69,6 @@ func (w *work) build() *corev1.Pod {
 		}
 	}
 	st.Plan = fingerprint(w.sidecars, added, st.Mounts)
-	pod.Annotations = maps.Clone(pod.Annotations)
 	pod.Annotations[annotation.Status] = st.text()
 	return pod
 }

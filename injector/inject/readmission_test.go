@@ -155,3 +155,20 @@ func TestReadmissionChanged(t *testing.T) {
 		t.Errorf("%s\nnot\n%s", marshal(t, got), marshal(t, want))
 	}
 }
+
+// What an earlier injection needed and this one does not is gone, however it got there.
+func TestReadmissionForgets(t *testing.T) {
+	pod := annotated("paths", "/logs/app.log")
+	c := &pod.Spec.Containers[0]
+	c.Env = []corev1.EnvVar{{Name: "ZONE", Value: "z"}}
+	c.VolumeMounts = []corev1.VolumeMount{{Name: "logs", MountPath: "/logs", SubPathExpr: "$(ZONE)"}}
+	fresh := pod.DeepCopy()
+	pod = injected(t, pod)
+	for _, p := range []*corev1.Pod{pod, fresh} {
+		p.Annotations["logging.taco/paths"] = "/var/log/app.log"
+	}
+	got, _ := inject.Inject(pod, "default", profile.Default())
+	if want := injected(t, fresh); !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\nnot\n%s", marshal(t, got), marshal(t, want))
+	}
+}

@@ -71,6 +71,9 @@ func TestThereAndBack(t *testing.T) {
 			if bytes.Equal(there, text) {
 				t.Fatal("nothing was injected")
 			}
+			if filepath.Base(file) == "crlf.yaml" && strings.Count(string(there), "\n") != strings.Count(string(there), "\r\n") {
+				t.Errorf("line ends are mixed: %q", there)
+			}
 			again, err := change(t, file, there, injected)
 			if err != nil {
 				t.Fatal(err)
@@ -127,6 +130,23 @@ const pretty = `{
     }
 }
 `
+
+// A comment stays above what it is about.
+func TestComments(t *testing.T) {
+	for file, want := range map[string]string{
+		"testdata/mixed.yaml":   "      # the app\n      containers:\n        # first\n        - name: app   # the app\n",
+		"testdata/scalars.yaml": "  # comes first\n  -\n    name: init\n",
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, err := change(t, file, text, injected)
+		if err != nil || !strings.Contains(string(there), want) {
+			t.Errorf("%v: no\n%s\nin\n%s", err, want, there)
+		}
+	}
+}
 
 func TestPods(t *testing.T) {
 	text, err := os.ReadFile("testdata/kinds.yaml")
