@@ -89,7 +89,9 @@ func stream(args []string) int {
 		src.Emit = config.Emit(s)
 		return nil
 	})
-	fs.Var(&c.FlushTimeout, "flush-timeout", "`duration` after which an unfinished last line goes out")
+	fs.StringVar(&src.Multiline, "multiline", "", "which lines belong together: none, java, python, go, ruby, indent, or a regular expression for a first line, `RULE` (default none)")
+	fs.StringVar(&src.Charset, "charset", "", "of the files, any WHATWG `NAME`: utf-8, euc-kr, shift_jis, utf-16le... (default utf-8)")
+	fs.Var(&c.FlushTimeout, "flush-timeout", "`duration` after which an unfinished last line or open multi-line record goes out")
 	fs.Var(&c.Linger, "linger", "after SIGTERM, keep following until the files are quiet or this `duration` has passed")
 	fs.Var(&c.Grace, "grace", "after SIGTERM, at most this `duration` to deliver")
 	fs.Var(&c.MaxLine, "max-line", "`size` beyond which a record is split")

@@ -16,6 +16,7 @@ import (
 	"logging.taco/sidecar/config"
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/pipeline"
+	"logging.taco/sidecar/record"
 	"logging.taco/sidecar/sink/stdout"
 	"logging.taco/sidecar/telemetry"
 )
@@ -49,15 +50,22 @@ func serve(c config.Config, once bool) int {
 		Resume:       resume,
 		Log:          log,
 	}
-	var emit []config.Emit
+	var outputs []stdout.Source
 	var paths []string
 	for _, s := range c.Sources {
-		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths})
-		emit = append(emit, s.Emit)
+		rule, err := record.ParseRule(s.Multiline)
+		charset, err2 := record.ParseCharset(s.Charset)
+		if err = errors.Join(err, err2); err != nil {
+			log.Error("the config was not validated", "error", err)
+			return exitUsage
+		}
+		framing := &record.Framing{Rule: rule, Charset: charset}
+		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framing})
+		outputs = append(outputs, stdout.Source{Emit: s.Emit, Framing: framing})
 		paths = append(paths, strings.Join(s.Paths, ","))
 	}
 	follower := follow.New(o)
-	out := stdout.New(int(os.Stdout.Fd()), emit)
+	out := stdout.New(int(os.Stdout.Fd()), outputs)
 	metrics := telemetry.New(buildVersion(), paths, follower, out.Stats())
 	if c.Metrics != "" {
 		if l, err := metrics.Serve(c.Metrics); err != nil {
@@ -117,6 +125,22 @@ func wait(ctx context.Context, done chan error, f *follow.Follower, grace time.D
 	return exitUndelivered
 }
 
+// unit says what a record is.
+func unit(s config.Source) string {
+	what := "line"
+	switch s.Multiline {
+	case "", "none":
+	case "java", "python", "go", "ruby", "indent":
+		what = "record (lines that the rule " + s.Multiline + " joins)"
+	default:
+		what = fmt.Sprintf("record (its first line matches %q)", s.Multiline)
+	}
+	if s.Charset != "" {
+		what += ", decoded from " + s.Charset + ","
+	}
+	return what
+}
+
 // explain tells a person what a config does.
 func explain(w io.Writer, c config.Config) {
 	for _, s := range c.Sources {
@@ -124,7 +148,7 @@ func explain(w io.Writer, c config.Config) {
 		if s.Container != "" {
 			owner = ", written by container " + s.Container
 		}
-		fmt.Fprintf(w, "follows %s%s\n  each line goes to stdout (%s)\n", strings.Join(s.Paths, ", "), owner, s.Emit)
+		fmt.Fprintf(w, "follows %s%s\n  each %s goes to stdout (%s)\n", strings.Join(s.Paths, ", "), owner, unit(s), s.Emit)
 	}
 	state := "no checkpoint: every start reads again"
 	if c.State != "" {

@@ -44,6 +44,10 @@ type Source struct {
 	Container string `yaml:"container,omitempty"`
 	// Emit is how a record is written to stdout.
 	Emit Emit `yaml:"emit,omitempty"`
+	// Multiline names the rule by which lines belong together; see record.ParseRule.
+	Multiline string `yaml:"multiline,omitempty"`
+	// Charset is a WHATWG name; empty: utf-8.
+	Charset string `yaml:"charset,omitempty"`
 }
 
 // Emit is how a record is written to stdout.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+	"logging.taco/sidecar/record"
 )
 
 // Load decodes the named file; "-" is standard input.
@@ -112,6 +113,12 @@ func (c *Config) Validate() error {
 		case EmitRaw, EmitPrefix, EmitJSON:
 		default:
 			return &FieldError{i, "emit", string(s.Emit), "use raw, prefix or json"}
+		}
+		if _, err := record.ParseRule(s.Multiline); err != nil {
+			return &FieldError{i, "multiline", s.Multiline, err.Error()}
+		}
+		if _, err := record.ParseCharset(s.Charset); err != nil {
+			return &FieldError{i, "charset", s.Charset, err.Error()}
 		}
 	}
 	switch c.From {

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -170,7 +171,7 @@ func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
 	if n == 0 && r.Length < min(there, whole) {
 		// The first record alone is longer than a usual range.
 		r.Length = min(there, whole)
-		if n, err = f.lastEnd(g, g.acked+limit, g.acked+r.Length); err != nil {
+		if n, err = f.lastEnd(g, g.acked, g.acked+r.Length); err != nil {
 			return r, atEnd, err
 		}
 	}
@@ -178,7 +179,7 @@ func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
 	case n > 0:
 		r.Length = n - g.acked
 	case there >= whole:
-		r.Length, r.End = int64(f.opt.MaxRecord), EndSplit
+		r.Length, r.End = int64(f.opt.MaxRecord-f.opt.MaxRecord%g.src.Framing.Unit()), EndSplit
 	default:
 		if due, flush := f.flushDue(g, now); !flush {
 			f.mu.Lock()
@@ -195,18 +196,26 @@ func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
 func (f *Follower) lastEnd(g *generation, from, to int64) (int64, error) {
 	size := int64(firstWindow)
 	for to > from {
-		w := min(size, to-from)
-		n, err := pread(g.fd, f.buf[:w], to-w)
+		at := max(from, to-size)
+		w := f.buf[:to-at]
+		n, err := pread(g.fd, w, at)
 		if err != nil {
 			return 0, err
 		}
-		if int64(n) < w {
-			return 0, fmt.Errorf("read at %d: the file became shorter", to-w)
+		if n < len(w) {
+			return 0, fmt.Errorf("read at %d: the file became shorter", at)
 		}
-		if end := g.src.Framing.LastEnd(f.buf[:w], to-w == g.acked && !g.mid); end > 0 {
-			return to - w + int64(end), nil
+		if end := g.src.Framing.LastEnd(w, at, at == g.acked && !g.mid); end > 0 {
+			return at + int64(end), nil
 		}
-		to, size = to-w, window
+		if at == from {
+			break
+		}
+		// The line that this window cuts off is seen as a whole by the next.
+		to, size = at+1, window
+		if end := bytes.IndexByte(w, '\n'); end >= 0 && end < len(w)/2 {
+			to = at + int64(end) + int64(g.src.Framing.Unit())
+		}
 	}
 	return 0, nil
 }
@@ -227,6 +236,9 @@ func (f *Follower) sums(g *generation, r *Range) error {
 		return err
 	}
 	r.marker = sumOf(f.buf[:n])
+	if r.End == EndFlush && g.src.Framing.EndsLine(f.buf[:n], end-n) {
+		r.End = EndRecord // it waited for a line that could have continued it
+	}
 	return nil
 }
 

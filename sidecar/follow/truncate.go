@@ -154,6 +154,7 @@ func (f *Follower) skipHole(g *generation) state {
 		}
 		off += int64(n)
 	}
+	off -= off % int64(g.src.Framing.Unit())
 	f.mu.Lock()
 	g.startAt(off)
 	g.checked = false

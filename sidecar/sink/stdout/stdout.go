@@ -15,16 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 	"logging.taco/sidecar/config"
 	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/record"
 	"logging.taco/sidecar/sink"
 )
 
 var newline = []byte{'\n'}
 
+// Source is how the ranges of one source are written.
+type Source struct {
+	Emit    config.Emit
+	Framing *record.Framing
+}
+
 // Sink writes to one descriptor.
 type Sink struct {
-	fd   int
-	emit []config.Emit // by source
-	now  func() time.Time
+	fd      int
+	sources []Source
+	now     func() time.Time
 
 	pipe *spliced // nil: the output is no pipe, or the kernel will not splice
 	in   []byte   // a range's bytes
@@ -39,9 +46,9 @@ type Stats struct {
 	Blocked                  atomic.Int64 // nanoseconds spent on a full pipe
 }
 
-// New makes a Sink that writes to fd; emit has one entry a source.
-func New(fd int, emit []config.Emit) *Sink {
-	return &Sink{fd: fd, emit: emit, now: time.Now, pipe: newSpliced(fd)}
+// New makes a Sink that writes to fd; sources has one entry a source.
+func New(fd int, sources []Source) *Sink {
+	return &Sink{fd: fd, sources: sources, now: time.Now, pipe: newSpliced(fd)}
 }
 
 // Stats returns the totals.
@@ -49,23 +56,30 @@ func (s *Sink) Stats() *Stats { return &s.stats }
 
 // Deliver implements sink.Sink.
 func (s *Sink) Deliver(r *follow.Range) error {
-	if s.emit[r.Source] == config.EmitRaw {
+	src := &s.sources[r.Source]
+	if src.Emit == config.EmitRaw && src.Framing.Charset == nil {
 		return s.raw(r)
 	}
 	if err := s.load(r); err != nil {
 		return err
 	}
 	s.out = s.out[:0]
-	switch s.emit[r.Source] {
+	switch src.Emit {
+	case config.EmitRaw:
+		s.out = src.Framing.Text(s.out, s.in, r.Offset)
+		if r.End != follow.EndRecord {
+			s.out = append(s.out, '\n')
+		}
 	case config.EmitPrefix:
-		s.out = appendPrefixed(s.out, s.in, r)
+		s.out = appendPrefixed(s.out, s.in, r, src.Framing)
 	case config.EmitJSON:
-		s.out = appendJSON(s.out, s.in, r, s.now())
+		s.out = appendJSON(s.out, s.in, r, src.Framing, s.now())
 	}
 	s.stats.Encoded.Add(r.Length)
 	return s.write(s.out)
 }
 
+// raw writes the bytes as they are.
 func (s *Sink) raw(r *follow.Range) error {
 	if s.pipe != nil {
 		done, err := s.pipe.move(r, &s.stats)
