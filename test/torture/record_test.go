@@ -36,6 +36,7 @@ func TestMultilineRecordAtARotation(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	l := create(t, name)
 	a := stream(t, "--multiline=java", "--emit=json", name)
+	eventually(t, "the file is open", func() bool { return opened(a, name) })
 	l.write(trace)
 	l.rotate(name + ".1")
 	l.write("\tat the.top(Of.java:1)\n2026 next\n")
