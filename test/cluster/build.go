@@ -3,20 +3,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -193,68 +189,6 @@ func (b binaries) build(ctx context.Context, show *progress) error {
 		}
 	}
 	return os.Rename(unfinished, b.folder)
-}
-
-// run builds without cgo, and so programs without shared libraries.
-func (s step) run(ctx context.Context, bin string, show *progress) error {
-	out := filepath.Join(bin, s.out)
-	if s.out == "" {
-		out += "/"
-	}
-	args := slices.Concat([]string{"build", "-v"}, buildFlags, []string{"-ldflags=" + s.ldflags, "-o", out}, s.packages)
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = s.module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	said, err := cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	show.begin("building " + s.what)
-	errorText := count(said, show)
-	err = cmd.Wait()
-	show.end()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, errorText)
-	}
-	return nil
-}
-
-// count reads what "go build -v" says: a line for each module and package,
-// which are counted, and errors, which are returned.
-func count(said io.Reader, show *progress) string {
-	var modules, packages int
-	var rest []string
-	step := func() {
-		if modules == 0 {
-			show.step(fmt.Sprintf("%d packages", packages))
-		} else {
-			show.step(fmt.Sprintf("%d modules, %d packages", modules, packages))
-		}
-	}
-	lines := bufio.NewScanner(said)
-	for lines.Scan() {
-		line := lines.Text()
-		switch {
-		case strings.HasPrefix(line, "go: downloading "):
-			modules++
-			step()
-		case !strings.ContainsAny(line, " \t:"):
-			packages++
-			step()
-		default:
-			rest = append(rest, line)
-		}
-	}
-	io.Copy(io.Discard, said)
-	return strings.Join(rest[max(0, len(rest)-20):], "\n")
 }
 
 // lockBuild takes the lock of a build. The file stays: that another build may

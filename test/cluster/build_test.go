@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,24 +17,24 @@ import (
 
 func quiet() *progress { return &progress{out: &bytes.Buffer{}, every: time.Hour} }
 
-func TestCount(t *testing.T) {
-	p := quiet()
-	rest := count(strings.NewReader("go: downloading k8s.io/api v0.36.3\ninternal/cpu\nk8s.io/api/core/v1\ngo: downloading a.b/c v1.0.0\n"+
-		"# k8s.io/x\nx.go:1:2: undefined: y\n"), p)
+func TestReadSteps(t *testing.T) {
+	var steps []int
+	rest := readSteps(strings.NewReader("go: downloading k8s.io/api v0.36.3\ninternal/cpu\nk8s.io/api/core/v1\n"+
+		"# k8s.io/x\nx.go:1:2: undefined: y\ngo: downloading a.b/c v1.0.0\n"), func(n int) { steps = append(steps, n) })
 	if rest != "# k8s.io/x\nx.go:1:2: undefined: y" {
 		t.Errorf("the rest is %q", rest)
 	}
-	if p.state != "2 modules, 2 packages" {
-		t.Errorf("the state is %q", p.state)
+	if !slices.Equal(steps, []int{1, 2, 3, 4}) {
+		t.Errorf("the steps are %v", steps)
 	}
 }
 
-// fakeGo puts a go into PATH that does what the script says. It is called with
-// the file or folder to write to as $out.
+// fakeGo puts a go into PATH of which the build does what the script says. The
+// file or folder to write to is $out.
 func fakeGo(t *testing.T, script string) binaries {
 	t.Helper()
 	folder := t.TempDir()
-	text := "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done; out=$2\n" + script
+	text := "#!/bin/sh\n[ $1 = build ] || exit 0\nwhile [ \"$1\" != -o ]; do shift; done; out=$2\n" + script
 	if err := os.WriteFile(filepath.Join(folder, "go"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
