@@ -1,9 +1,16 @@
 # Run `make` alone for the list of targets.
 .DEFAULT_GOAL := help
+
+# The version of programs and images. manifests/deployment.yaml and
+# injector/profile/profile.go name images with it; `make lint` compares.
+VERSION := v0.1.0
+
 GO ?= go
-VERSION ?= v0.1.0
 export CGO_ENABLED ?= 0
+# The same flags everywhere, so that nothing is compiled twice.
+export GOFLAGS := -trimpath -buildvcs=false
 LDFLAGS := -s -w -X main.version=$(VERSION)
+export VERSION CLUSTER IMAGES_LOADED
 
 .PHONY: help
 help: ## print this list
@@ -12,11 +19,91 @@ help: ## print this list
 .PHONY: build
 build: bin/sidecar bin/injector ## build both programs into bin/
 
-.PHONY: bin/sidecar bin/injector
+# go build knows best what is up to date.
+.PHONY: bin/sidecar bin/injector bin/cluster
 bin/sidecar bin/injector:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./$(notdir $@)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./$(notdir $@)
+bin/cluster:
+	cd test/cluster && $(GO) build -o ../../$@ .
 
+.PHONY: demo
+demo: build bin/cluster ## the main job on a real cluster of this machine's own, or with CLUSTER=current on yours
+	@test/demo/demo.sh up
+
+.PHONY: demo-down
+demo-down: bin/cluster ## remove what make demo made
+	@test/demo/demo.sh down
+
+# All that CI runs. What a machine lacks is installed where that can be done
+# (Debian, as root); elsewhere the tests that need it are skipped and say so,
+# but with CI=true they fail.
+.NOTPARALLEL:
 .PHONY: test
-test: ## unit tests, race detector, lint
+test: machine lint unit torture cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
+	@printf '\n=== all passed\n'
+
+# Programs of the tests that Debian does not always have, and their packages.
+# A node's are known to test/cluster, which installs them in its turn.
+PROGRAMS := gcc:gcc buildah:buildah logrotate:logrotate unshare:util-linux /usr/include/stdio.h:libc6-dev
+SECTION = @printf '\n=== %s\n'
+
+.PHONY: machine
+machine: bin/cluster
+	$(SECTION) 'this machine: what the tests need'
+	@missing=; for p in $(PROGRAMS); do \
+	  [ -e "$${p%:*}" ] || command -v "$${p%:*}" >/dev/null || missing="$$missing $${p#*:}"; \
+	done; \
+	if [ "$$(id -u)" != 0 ]; then \
+	  echo "not root: tests that need a node or images are skipped$${missing:+; so are those that need$$missing}"; \
+	else \
+	  if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	    echo "installing$$missing"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null || exit 1; \
+	  elif [ -n "$$missing" ]; then echo "not installed:$$missing"; fi; \
+	  bin/cluster up --install --name make-test-$$$$ || { [ "$$CI" != true ] || exit 1; }; \
+	  bin/cluster down --name make-test-$$$$; \
+	fi
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, one version everywhere
+	$(SECTION) 'lint'
+	@unformatted=$$(gofmt -l sidecar injector test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@grep -q 'injector:$(VERSION)$$' manifests/deployment.yaml && grep -q 'sidecar:$(VERSION)"$$' injector/profile/profile.go || \
+	  { echo 'manifests/deployment.yaml and injector/profile/profile.go do not say $(VERSION), as this Makefile does'; exit 1; }
 	$(GO) vet ./...
-	CGO_ENABLED=1 $(GO) test -race ./...
+	cd test/cluster && $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# The injector's tests run a real API server, of those that the node runs too.
+.PHONY: unit
+unit: bin/cluster
+	$(SECTION) 'unit tests, and the injector with a real API server, all with the race detector'
+	assets=$$(bin/cluster build) && KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 $(GO) test -race ./sidecar/... ./injector/...
+
+.PHONY: torture
+torture: ## rotation, restarts and bad luck: what is written against what arrives
+	$(SECTION) 'torture'
+	$(GO) test ./test/torture
+
+.PHONY: cluster-test
+cluster-test:
+	$(SECTION) 'the test cluster'
+	cd test/cluster && $(GO) test ./...
+
+.PHONY: image-test
+image-test:
+	$(SECTION) 'images'
+	$(GO) test ./test/images
+
+.PHONY: e2e
+e2e: bin/cluster
+	$(SECTION) 'end to end, on a real node'
+	$(GO) test -count=1 -v ./test/e2e
+
+.PHONY: bench
+bench: build ## the sidecar side by side with its peers: throughput, latency, idle cost
+	$(GO) run ./test/bench
+
+.PHONY: images
+images: ## the images of both programs, with docker, podman or buildah
+	@test/images/build.sh
