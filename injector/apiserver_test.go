@@ -13,8 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,6 +190,7 @@ func hasSidecar(pod *corev1.Pod) bool {
 // A replica is an injector: the whole command, without its process.
 type replica struct {
 	port, health, metrics int
+	listed                atomic.Bool        // the Service calls it
 	stop                  context.CancelFunc // SIGTERM
 	ended                 chan struct{}
 	err                   error // of the end
@@ -252,7 +255,7 @@ func (r *replica) ready() bool {
 
 func (r *replica) waitReady(t *testing.T) {
 	t.Helper()
-	eventually(t, "a replica is ready", r.ready)
+	eventually(t, "a replica is ready, and called", r.listed.Load)
 }
 
 // metric is the sum of a metric over its labels.
@@ -281,12 +284,17 @@ func (r *replica) metric(t *testing.T, name string) (sum float64) {
 	return sum
 }
 
-// front stands for the Service: it forwards connections to replicas that are ready.
+// front stands for the Service: it forwards connections to replicas that were
+// ready when it last asked. As with a real one, a replica that has become unready
+// gets new connections for a while.
 type front struct {
 	address  string
 	mu       sync.Mutex
 	replicas []*replica
 }
+
+// propagation is how long it takes until a change of readiness is known.
+const propagation = 300 * time.Millisecond
 
 func newFront(t *testing.T) *front {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -295,6 +303,14 @@ func newFront(t *testing.T) *front {
 	}
 	t.Cleanup(func() { listener.Close() })
 	f := &front{address: listener.Addr().String()}
+	go func() {
+		for t.Context().Err() == nil {
+			for _, r := range f.all() {
+				r.listed.Store(r.ready())
+			}
+			time.Sleep(propagation)
+		}
+	}()
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -309,19 +325,11 @@ func newFront(t *testing.T) *front {
 
 func (f *front) forward(client net.Conn) {
 	defer client.Close()
-	f.mu.Lock()
-	order := rand.Perm(len(f.replicas))
-	var chosen *replica
-	for _, i := range order {
-		if f.replicas[i].ready() {
-			chosen = f.replicas[i]
-			break
-		}
-	}
-	f.mu.Unlock()
-	if chosen == nil {
+	replicas := slices.DeleteFunc(f.all(), func(r *replica) bool { return !r.listed.Load() })
+	if len(replicas) == 0 {
 		return
 	}
+	chosen := replicas[rand.IntN(len(replicas))]
 	server, err := net.Dial("tcp", address(chosen.port))
 	if err != nil {
 		return
@@ -334,6 +342,12 @@ func (f *front) forward(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
+func (f *front) all() []*replica {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.replicas)
+}
+
 func (f *front) add(r *replica) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -343,12 +357,7 @@ func (f *front) add(r *replica) {
 func (f *front) remove(r *replica) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := range f.replicas {
-		if f.replicas[i] == r {
-			f.replicas = append(f.replicas[:i], f.replicas[i+1:]...)
-			return
-		}
-	}
+	f.replicas = slices.DeleteFunc(f.replicas, func(have *replica) bool { return have == r })
 }
 
 // warnings collects what the API server warns of.

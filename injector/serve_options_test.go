@@ -120,7 +120,7 @@ func TestPortTaken(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- o.run(ctx, slog.New(slog.NewTextHandler(&text, nil))) }()
 			if !c.ends {
-				r.waitReady(t)
+				eventually(t, "it is ready", r.ready)
 				cancel()
 			}
 			select {
