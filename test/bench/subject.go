@@ -1,13 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // subject is a program under measurement, with its output in our hands.
@@ -32,20 +33,41 @@ func start(name string, args ...string) (*subject, error) {
 	return &subject{cmd, r}, nil
 }
 
-// drain reads n bytes; 0: to the end.
+// drain reads n bytes.
 func (s *subject) drain(n int64) error {
 	buf := make([]byte, 256<<10)
-	for left := n; n == 0 || left > 0; {
+	for left := n; left > 0; {
 		m, err := s.out.Read(buf)
 		left -= int64(m)
-		if err == io.EOF && n == 0 {
-			return nil
-		}
 		if err != nil {
 			return fmt.Errorf("%d bytes before the end: %w", left, err)
 		}
 	}
 	return nil
+}
+
+// drainAll reads at least n bytes, and then until nothing has come for half a
+// second; it returns when the last byte came. What is written may be more than
+// what is read: an encoding makes it longer.
+func (s *subject) drainAll(n int64) (time.Time, error) {
+	buf := make([]byte, 256<<10)
+	last := time.Now()
+	for got := int64(0); ; {
+		if got*10 >= n*9 {
+			s.out.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		}
+		m, err := s.out.Read(buf)
+		got += int64(m)
+		if m > 0 {
+			last = time.Now()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return last, nil
+		}
+		if err != nil {
+			return last, fmt.Errorf("after %d bytes: %w", got, err)
+		}
+	}
 }
 
 // stop ends the subject and returns the seconds of CPU it took.

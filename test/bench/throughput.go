@@ -5,22 +5,60 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 // input is a file to follow, all of it there at the start.
 type input struct {
-	name string
-	line func(i int) string
+	name  string
+	line  func(i int) string
+	peers func(sidecar, dir string) []peer
 }
 
 var inputs = []input{
-	{"application lines of 212 bytes", func(i int) string {
-		return fmt.Sprintf("2026-11-21 10:54:39,365 INFO  [http-nio-8080-exec-%02d] com.example.shop.OrderService - processed order %09d for customer %07d in %04d ms, status OK, session %016x, trace %016x, items 3, retries 0, region eu-1\n",
-			i%20, i, i*7%1000000, i%5000, i*2654435761, i*40503)
+	{"application lines of 212 bytes", application, func(sidecar, dir string) []peer {
+		return []peer{
+			tail,
+			{"sidecar, raw", []string{sidecar, "stream"}},
+			{"sidecar, raw, --state", []string{sidecar, "stream", "--state", filepath.Join(dir, "state")}},
+			{"sidecar, raw, --multiline java", []string{sidecar, "stream", "--multiline=java"}},
+			{"sidecar, json", []string{sidecar, "stream", "--emit=json"}},
+		}
 	}},
-	{"lines of 40 bytes", func(i int) string { return fmt.Sprintf("10:54:39 INFO order %09d is ready now\n", i) }},
+	{"the same with a stack trace of 12 lines in every 20th record", func(i int) string {
+		if i%20 > 0 {
+			return application(i)
+		}
+		return application(i) + trace
+	}, func(sidecar, _ string) []peer {
+		return []peer{
+			tail,
+			{"sidecar, raw, --multiline java", []string{sidecar, "stream", "--multiline=java", "--flush-timeout=100ms"}},
+			{"sidecar, json, --multiline java", []string{sidecar, "stream", "--multiline=java", "--emit=json", "--flush-timeout=100ms"}},
+		}
+	}},
+	{"lines of 40 bytes", func(i int) string { return fmt.Sprintf("10:54:39 INFO order %09d is ready now\n", i) }, func(sidecar, _ string) []peer {
+		return []peer{tail, {"sidecar, raw", []string{sidecar, "stream"}}, {"sidecar, json", []string{sidecar, "stream", "--emit=json"}}}
+	}},
+	{"EUC-KR, every tenth line Korean", func(i int) string {
+		if i%10 > 0 {
+			return application(i)
+		}
+		return fmt.Sprintf("2026-11-21 10:54:39,365 WARN  [http-nio-8080-exec-%02d] \xb0\xe1\xc1\xa6 \xbf\xc0\xb7\xf9: \xc1\xd6\xb9\xae %09d \xc3\xb3\xb8\xae \xbd\xc7\xc6\xd0, \xb4\xd9\xbd\xc3 \xbd\xc3\xb5\xb5\xc7\xd5\xb4\xcf\xb4\xd9\n", i%20, i)
+	}, func(sidecar, _ string) []peer {
+		return []peer{tail, {"sidecar, raw, --charset euc-kr", []string{sidecar, "stream", "--charset=euc-kr"}}}
+	}},
 }
+
+var tail = peer{"GNU tail -n +1 -f", []string{"tail", "-n", "+1", "-f"}}
+
+func application(i int) string {
+	return fmt.Sprintf("2026-11-21 10:54:39,365 INFO  [http-nio-8080-exec-%02d] com.example.shop.OrderService - processed order %09d for customer %07d in %04d ms, status OK, session %016x, trace %016x, items 3, retries 0, region eu-1\n",
+		i%20, i, i*7%1000000, i%5000, i*2654435761, i*40503)
+}
+
+var trace = "java.lang.IllegalStateException: no session\n" + strings.Repeat("\tat com.example.shop.OrderService.process(OrderService.java:117)\n", 11)
 
 type peer struct {
 	name string
@@ -35,11 +73,7 @@ func throughput(dir, sidecar string) error {
 		if err != nil {
 			return err
 		}
-		peers := []peer{
-			{"GNU tail -n +1 -f", []string{"tail", "-n", "+1", "-f"}},
-			{"sidecar, raw", []string{sidecar, "stream"}},
-			{"sidecar, raw, --state", []string{sidecar, "stream", "--state", filepath.Join(dir, "state")}},
-		}
+		peers := in.peers(sidecar, dir)
 		type figures struct{ cpu, wall, rss, private []float64 }
 		all := make([]figures, len(peers))
 		for range *rounds {
@@ -50,8 +84,8 @@ func throughput(dir, sidecar string) error {
 				if err != nil {
 					return err
 				}
-				err = s.drain(size)
-				wall := time.Since(began).Seconds()
+				end, err := s.drainAll(size)
+				wall := end.Sub(began).Seconds()
 				rss, private := s.peak()
 				cpu := s.stop()
 				if err != nil {

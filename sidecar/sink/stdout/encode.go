@@ -7,45 +7,42 @@ import (
 	"unicode/utf8"
 
 	"logging.taco/sidecar/follow"
-	"logging.taco/sidecar/record"
 )
 
-// appendPrefixed writes each record after its file's path; the lines of one
-// that has several stay together.
-func appendPrefixed(out, in []byte, r *follow.Range, f *record.Framing) []byte {
-	f.Each(in, r.Offset, func(text []byte, _ int, _, _ bool) {
-		out = append(out, r.Path...)
-		out = append(out, ": "...)
+// prefixed returns a function that appends a record after its file's path; the
+// lines of one that has several stay together.
+func prefixed(r *follow.Range) func(out, text []byte, index int, split bool) []byte {
+	prefix := r.Path + ": "
+	return func(out, text []byte, _ int, _ bool) []byte {
+		out = append(out, prefix...)
 		out = append(out, text...)
-		out = append(out, '\n')
-	})
-	return out
+		return append(out, '\n')
+	}
 }
 
-// appendJSON writes each record as an object: log, stream, time, log_file and,
-// where a record was split, split. The carriage return of a CRLF is left out.
-func appendJSON(out, in []byte, r *follow.Range, f *record.Framing, now time.Time) []byte {
-	var stamp [len(time.RFC3339Nano)]byte
-	at := now.UTC().AppendFormat(stamp[:0], time.RFC3339Nano)
-	f.Each(in, r.Offset, func(text []byte, index int, first, last bool) {
+// object returns a function that appends a record as a JSON object: log,
+// stream, time, log_file and, where it was split, split. The carriage return of
+// a CRLF is left out.
+func object(r *follow.Range, now time.Time) func(out, text []byte, index int, split bool) []byte {
+	same := append([]byte(nil), `,"stream":"file","time":"`...)
+	same = now.UTC().AppendFormat(same, time.RFC3339Nano)
+	same = append(same, `","log_file":{"path":`...)
+	same = appendString(same, []byte(r.Path))
+	same = append(same, `,"offset":`...)
+	return func(out, text []byte, index int, split bool) []byte {
 		if n := len(text); n > 0 && text[n-1] == '\r' {
 			text = text[:n-1]
 		}
 		out = append(out, `{"log":`...)
 		out = appendString(out, text)
-		out = append(out, `,"stream":"file","time":"`...)
-		out = append(out, at...)
-		out = append(out, `","log_file":{"path":`...)
-		out = appendString(out, []byte(r.Path))
-		out = append(out, `,"offset":`...)
+		out = append(out, same...)
 		out = strconv.AppendInt(out, r.Offset+int64(index), 10)
 		out = append(out, '}')
-		if first && r.Mid || last && r.End == follow.EndSplit {
+		if split {
 			out = append(out, `,"split":true`...)
 		}
-		out = append(out, "}\n"...)
-	})
-	return out
+		return append(out, "}\n"...)
+	}
 }
 
 const hex = "0123456789abcdef"

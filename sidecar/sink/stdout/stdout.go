@@ -19,6 +19,9 @@ import (
 	"logging.taco/sidecar/sink"
 )
 
+// writeSize is what encoded records are written at, in bytes.
+const writeSize = 64 << 10
+
 var newline = []byte{'\n'}
 
 // Source is how the ranges of one source are written.
@@ -63,19 +66,38 @@ func (s *Sink) Deliver(r *follow.Range) error {
 	if err := s.load(r); err != nil {
 		return err
 	}
-	s.out = s.out[:0]
-	switch src.Emit {
-	case config.EmitRaw:
-		s.out = src.Framing.Text(s.out, s.in, r.Offset)
+	s.stats.Encoded.Add(r.Length)
+	if src.Emit == config.EmitRaw {
+		s.out = src.Framing.Text(s.out[:0], s.in, r.Offset)
 		if r.End != follow.EndRecord {
 			s.out = append(s.out, '\n')
 		}
-	case config.EmitPrefix:
-		s.out = appendPrefixed(s.out, s.in, r, src.Framing)
-	case config.EmitJSON:
-		s.out = appendJSON(s.out, s.in, r, src.Framing, s.now())
+		return s.write(s.out)
 	}
-	s.stats.Encoded.Add(r.Length)
+	encode := prefixed(r)
+	if src.Emit == config.EmitJSON {
+		encode = object(r, s.now())
+	}
+	return s.each(r, src.Framing, encode)
+}
+
+// each encodes and writes the records of the range that is loaded, some at a
+// time: the output may be many times as long as the input.
+func (s *Sink) each(r *follow.Range, f *record.Framing, encode func(out, text []byte, index int, split bool) []byte) (err error) {
+	s.out = s.out[:0]
+	f.Each(s.in, r.Offset, func(text []byte, index int, first, last bool) {
+		if err != nil {
+			return
+		}
+		s.out = encode(s.out, text, index, first && r.Mid || last && r.End == follow.EndSplit)
+		if len(s.out) >= writeSize {
+			err = s.write(s.out)
+			s.out = s.out[:0]
+		}
+	})
+	if err != nil {
+		return err
+	}
 	return s.write(s.out)
 }
 
