@@ -21,22 +21,32 @@ const (
 	hashLen = 8
 )
 
-// label makes text a DNS label behind the prefix, cut when it is too long. It is
-// not unique; where that matters, see hashed.
+// label makes text a DNS label behind the prefix, with a hash where it does not
+// fit or nothing of it does. It is not unique; where that matters, see unique.
 func label(text string) string {
+	part := slug(text)
+	if name := namePrefix + part; part != "" && len(name) <= maxName {
+		return name
+	}
+	return hashed(namePrefix+part, text)
+}
+
+// slug is what of a text can stand in a DNS label; perhaps nothing.
+func slug(text string) string {
 	var b strings.Builder
+	dash := false
 	for _, c := range strings.ToLower(text) {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			if dash && b.Len() > 0 {
+				b.WriteByte('-')
+			}
 			b.WriteRune(c)
-		} else if s := b.String(); s != "" && !strings.HasSuffix(s, "-") {
-			b.WriteByte('-')
+			dash = false
+		} else {
+			dash = true
 		}
 	}
-	name := namePrefix + strings.Trim(b.String(), "-")
-	if len(name) > maxName {
-		return hashed(name, text)
-	}
-	return strings.TrimSuffix(name, "-")
+	return b.String()
 }
 
 // hashed is the name with a hash of what it stands for, so that two things with
@@ -61,7 +71,7 @@ func unique(text, identity string, taken map[string]bool) string {
 // the nearest folder that is not all glob.
 func splitText(p annotation.Path) string {
 	for at := p.Pattern; at != "/"; at = path.Dir(at) {
-		if base := path.Base(at); label(base) != strings.TrimSuffix(namePrefix, "-") {
+		if base := path.Base(at); slug(base) != "" {
 			return base
 		}
 	}

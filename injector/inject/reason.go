@@ -58,7 +58,7 @@ const (
 	Removed        Reason = "Removed"        // uninject: what was taken out
 )
 
-// Label is the reason as a metric label: hidden_folder for HiddenFolder.
+// Label is the reason as a metric label: protected_folder for ProtectedFolder.
 func (r Reason) Label() string {
 	var b strings.Builder
 	for i, c := range r {

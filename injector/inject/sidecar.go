@@ -33,7 +33,7 @@ func (w *work) group() {
 	}
 }
 
-// container builds the group's sidecar.
+// sidecar builds the group's sidecar.
 func (w *work) sidecar(g *group) corev1.Container {
 	c := corev1.Container{
 		Name:                     g.name,

@@ -48,7 +48,7 @@ func change(t *testing.T, name string, text []byte, how func(*corev1.Pod) (*core
 
 // What is put in can be taken out, and every other byte stays.
 func TestThereAndBack(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*")
+	files, _ := filepath.Glob("testdata/*.*")
 	if len(files) < 9 {
 		t.Fatal("no testdata")
 	}
