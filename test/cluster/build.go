@@ -198,21 +198,14 @@ func lockBuild(ctx context.Context, file string, show *progress) (unlock func(),
 	if err != nil {
 		return nil, err
 	}
-	waiting := false
-	err = poll(ctx, func() error {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err != nil && !waiting {
-			waiting = true
-			show.begin("waiting for another build")
-		}
-		return err
-	})
-	if waiting {
-		show.end()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		return func() { f.Close() }, nil
 	}
-	if err != nil {
+	show.begin("waiting for another build")
+	defer show.end()
+	if err := waitLock(ctx, f); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", file, err)
+		return nil, err
 	}
 	return func() { f.Close() }, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -84,8 +85,8 @@ func (c cluster) save() error {
 	return os.WriteFile(c.path("cluster.json"), append(text, '\n'), 0o644)
 }
 
-// load reads what save wrote into the data folder.
-func load(data string) (c cluster, err error) {
+// readCluster reads what save wrote into the data folder.
+func readCluster(data string) (c cluster, err error) {
 	text, err := os.ReadFile(filepath.Join(data, "cluster.json"))
 	if err != nil {
 		return c, err
@@ -107,7 +108,7 @@ func running(name string) (cluster, error) {
 	if name != defaultName {
 		up += " --name " + name
 	}
-	saved, err := load(c.Data)
+	saved, err := readCluster(c.Data)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, fmt.Errorf("cluster %s is not running; %s", name, up)
 	}
@@ -143,12 +144,12 @@ func (c cluster) lastWords() string {
 // lock makes the data folder if need be and locks it, so that only one command
 // at a time starts or ends a cluster of that name. The lock is on the folder
 // itself: no lock file stays behind. It holds until the file is closed.
-func (c cluster) lock() (*os.File, error) {
+func (c cluster) lock(ctx context.Context) (*os.File, error) {
 	for {
 		if err := os.Mkdir(c.Data, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
-		d, err := c.tryLock()
+		d, err := c.lockExisting(ctx)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed by a down just now
 		}
@@ -156,8 +157,8 @@ func (c cluster) lock() (*os.File, error) {
 	}
 }
 
-// tryLock is lock, but without a data folder it is fs.ErrNotExist.
-func (c cluster) tryLock() (*os.File, error) {
+// lockExisting is lock, but without a data folder it is fs.ErrNotExist.
+func (c cluster) lockExisting(ctx context.Context) (*os.File, error) {
 	d, err := os.OpenFile(c.Data, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the data folder: %w", err)
@@ -166,10 +167,8 @@ func (c cluster) tryLock() (*os.File, error) {
 	if err == nil && int(info.Sys().(*syscall.Stat_t).Uid) != os.Geteuid() {
 		err = fmt.Errorf("%s belongs to another user: choose another --name", c.Data)
 	}
-	for err == nil {
-		if err = unix.Flock(int(d.Fd()), unix.LOCK_EX); err != unix.EINTR {
-			break
-		}
+	if err == nil {
+		err = waitLock(ctx, d)
 	}
 	if err != nil {
 		d.Close()
@@ -181,4 +180,13 @@ func (c cluster) tryLock() (*os.File, error) {
 		return nil, fs.ErrNotExist
 	}
 	return d, nil
+}
+
+// waitLock locks an open file when whoever has the lock gives it back.
+func waitLock(ctx context.Context, f *os.File) error {
+	err := poll(ctx, func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if err != nil {
+		return fmt.Errorf("wait for another command to give back the lock of %s: %w", f.Name(), err)
+	}
+	return nil
 }

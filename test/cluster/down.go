@@ -14,8 +14,8 @@ import (
 
 // down ends the cluster and removes all that it had. It says whether there was
 // anything.
-func (c cluster) down() (was bool, err error) {
-	lock, err := c.tryLock()
+func (c cluster) down(ctx context.Context) (was bool, err error) {
+	lock, err := c.lockExisting(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, c.stop()
 	}

@@ -24,7 +24,7 @@ const (
 // starts pid 1 of them, passes connections to the API server in, and ends when
 // that ends. If it is killed, the kernel kills pid 1.
 func hold(data string) error {
-	c, err := load(data)
+	c, err := readCluster(data)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 	case "up":
 		return runUp(ctx, args)
 	case "down":
-		return runDown(args)
+		return runDown(ctx, args)
 	case "load":
 		return runLoad(ctx, args)
 	case "expose":
@@ -171,11 +171,11 @@ func runUp(ctx context.Context, args []string) error {
 	if err := c.stay(ctx); err != nil {
 		return err
 	}
-	_, err = c.down()
+	_, err = c.down(context.WithoutCancel(ctx))
 	return err
 }
 
-func runDown(args []string) error {
+func runDown(ctx context.Context, args []string) error {
 	o := newOptions("down")
 	if err := o.parse(args, 0, 0); err != nil {
 		return err
@@ -187,7 +187,7 @@ func runDown(args []string) error {
 	if err := requireRoot("down"); err != nil {
 		return err
 	}
-	was, err := c.down()
+	was, err := c.down(ctx)
 	if err != nil {
 		return fmt.Errorf("end cluster %s: %w", c.Name, err)
 	}

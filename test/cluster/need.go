@@ -162,6 +162,7 @@ func aptInstall(ctx context.Context, apt string, packages []string) error {
 	} {
 		cmd := exec.CommandContext(ctx, apt, args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // a killed dpkg leaves a mess
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 		}

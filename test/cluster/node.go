@@ -67,7 +67,7 @@ func describe(how unix.WaitStatus) string {
 func runNode(data string) error {
 	status := os.NewFile(3, "status")
 	signal.Ignore(unix.SIGPIPE) // the reader may have gone; the node goes on
-	c, err := load(data)
+	c, err := readCluster(data)
 	if err == nil {
 		err = c.runNode(status)
 	}
@@ -101,7 +101,7 @@ func (c cluster) runNode(status io.Writer) error {
 // startAll starts all components in order. It gives up when ctx is done, as it
 // is when one of them ends.
 func (c cluster) startAll(ctx context.Context, end context.CancelCauseFunc) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it took more than 2 minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 4*time.Minute, errors.New("it took more than 4 minutes"))
 	defer cancel()
 	first, second := c.components()
 	for _, part := range first {

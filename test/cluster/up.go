@@ -22,12 +22,12 @@ import (
 // pods. If the context is done before, it leaves nothing behind; if the node
 // does not start, only the logs.
 func (c cluster) up(ctx context.Context, say func(format string, args ...any)) error {
-	lock, err := c.lock()
+	lock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if saved, err := load(c.Data); err == nil && saved.alive() {
+	if saved, err := readCluster(c.Data); err == nil && saved.alive() {
 		err := saved.healthy(ctx)
 		if err == nil && c.DNS != "" && saved.DNS == "" {
 			return fmt.Errorf("it is running without DNS; end it first: cluster down --name %s", c.Name)
@@ -42,6 +42,7 @@ func (c cluster) up(ctx context.Context, say func(format string, args ...any)) e
 	if err := errors.Join(c.stop(), c.empty()); err != nil {
 		return fmt.Errorf("clean up after an earlier cluster: %w", err)
 	}
+	say("starting")
 	started := time.Now()
 	if err := c.launch(ctx); err != nil {
 		stopped := c.stop()
@@ -119,7 +120,7 @@ func (c cluster) launch(ctx context.Context) error {
 
 // wait returns when the cluster can be used, or when ctx is done.
 func (c cluster) wait(ctx context.Context, ready <-chan struct{}) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("it took more than 3 minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("it took more than 5 minutes"))
 	defer cancel()
 	select {
 	case <-ready:
