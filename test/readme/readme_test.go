@@ -1,0 +1,242 @@
+// Package readme holds README.md to the code: the tables of annotations, flags,
+// defaults and metrics are whole and right, its YAML is valid, and what it
+// tells people to run or to open is there.
+package readme
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"logging.taco/injector/annotation"
+	"logging.taco/injector/profile"
+	"logging.taco/sidecar/config"
+)
+
+func TestAnnotations(t *testing.T) {
+	var keys []string
+	for _, row := range table(t, "key") {
+		keys = append(keys, annotation.Prefix+row[0])
+	}
+	same(t, "annotations", keys, annotation.Keys)
+}
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		table   string
+		program string
+		command string
+		dashes  string
+	}{
+		{"flag of stream", "./sidecar", "stream", "--"},
+		{"flag of serve", "./injector", "serve", "-"},
+		{"flag of inject and explain", "./injector", "inject", "-"},
+		{"flag of inject and explain", "./injector", "explain", "-"},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			rows := table(t, c.table)
+			out, err := exec.Command("go", "run", c.program, c.command, "--help").CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			has := flags(string(out))
+			var names, want []string
+			for name := range has {
+				want = append(want, name)
+			}
+			for _, row := range rows {
+				name := strings.TrimPrefix(row[0], c.dashes)
+				names = append(names, name)
+				if value, ok := has[name]; ok && value != "" && value != row[2] {
+					t.Errorf("README says that the default of %s is %q; it is %q", row[0], row[2], value)
+				} else if ok && value == "" && strings.Contains(row[2], "`") {
+					t.Errorf("README says that the default of %s is %q; it has none", row[0], row[2])
+				}
+			}
+			same(t, "flags", names, want)
+		})
+	}
+}
+
+var (
+	flagLine    = regexp.MustCompile(`(?m)^  --?([a-z-]+)`)
+	defaultText = regexp.MustCompile(`\(default "?(.*?)"?\)\n`)
+)
+
+// flags reads a help text: the default of each flag, "" where it has none.
+func flags(help string) map[string]string {
+	all := map[string]string{}
+	starts := flagLine.FindAllStringSubmatchIndex(help, -1)
+	for i, at := range starts {
+		end := len(help)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		value := ""
+		if m := defaultText.FindStringSubmatch(help[at[0]:end] + "\n"); m != nil {
+			value = m[1]
+		}
+		all[help[at[2]:at[3]]] = value
+	}
+	return all
+}
+
+func TestMetrics(t *testing.T) {
+	name := regexp.MustCompile(`\btaco_[a-z_]+`)
+	text := name.FindAllString(read(t), -1)
+	var code []string
+	for _, tree := range []string{"sidecar", "injector"} {
+		sources(t, tree, func(source string) {
+			for _, quoted := range regexp.MustCompile(`"taco_[a-z_]+"`).FindAllString(source, -1) {
+				code = append(code, strings.Trim(quoted, `"`))
+			}
+		})
+	}
+	same(t, "metrics", text, code)
+}
+
+// Every block of YAML is one that its reader takes.
+func TestYAML(t *testing.T) {
+	taken := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t), -1) {
+		text := []byte(block[1])
+		var err error
+		switch {
+		case strings.HasPrefix(block[1], "metadata:"):
+			var pod struct {
+				Metadata struct{ Annotations map[string]string }
+			}
+			if err = yaml.Unmarshal(text, &pod); err == nil && strings.Count(block[1], "\n") > 5 {
+				t.Errorf("README promises five lines:\n%s", text)
+			}
+			for key := range pod.Metadata.Annotations {
+				if !slices.Contains(annotation.Keys, key) {
+					t.Errorf("there is no annotation %s", key)
+				}
+			}
+		case strings.HasPrefix(block[1], "# profile.yaml"):
+			_, err = profile.Decode("profile.yaml", text)
+		case strings.HasPrefix(block[1], "sources:"):
+			_, err = config.Decode("config", text)
+		default:
+			t.Errorf("nobody reads this:\n%s", text)
+		}
+		if err != nil {
+			t.Errorf("%v:\n%s", err, text)
+		}
+		taken++
+	}
+	if taken < 3 {
+		t.Errorf("only %d blocks of YAML", taken)
+	}
+}
+
+func TestWhatItNamesIsThere(t *testing.T) {
+	text := read(t)
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(link[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, path := range regexp.MustCompile("(?:test|examples|manifests|injector|sidecar)/[a-z][a-z./]*[a-z]").FindAllString(text, -1) {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range regexp.MustCompile("[`#$] ?make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
+		if !regexp.MustCompile(`(?m)^` + target[1] + `:`).Match(makefile) {
+			t.Errorf("there is no make %s", target[1])
+		}
+	}
+}
+
+// table is the table whose first column has this head, backquotes left out;
+// each row has its cells without those around a single word.
+func table(t *testing.T, head string) [][]string {
+	t.Helper()
+	var rows [][]string
+	in := false
+	for line := range strings.Lines(read(t)) {
+		line = strings.TrimSpace(line)
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
+		first := strings.ReplaceAll(strings.TrimSpace(cells[0]), "`", "")
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			in = false
+		case first == head:
+			in = true
+		case in && !strings.HasPrefix(first, "---"):
+			for i, c := range cells {
+				c = strings.TrimSpace(c)
+				if strings.Count(c, "`") == 2 {
+					c = strings.TrimPrefix(strings.TrimSuffix(c, "`"), "`")
+				}
+				cells[i] = c
+			}
+			rows = append(rows, cells)
+		}
+	}
+	if len(rows) == 0 {
+		t.Fatalf("README has no table whose first column is called %q", head)
+	}
+	return rows
+}
+
+// same compares names as sets and tells what is on one side alone.
+func same(t *testing.T, what string, readme, code []string) {
+	t.Helper()
+	for _, name := range readme {
+		if !slices.Contains(code, name) {
+			t.Errorf("%s: README has %s, the code has not", what, name)
+		}
+	}
+	for _, name := range code {
+		if !slices.Contains(readme, name) {
+			t.Errorf("%s: the code has %s, README has not", what, name)
+		}
+	}
+}
+
+// read returns README.md, with the repository's top as working folder. It looks
+// at all sources, so that `go test` takes no result from its cache when they
+// have changed.
+func read(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat("README.md"); err != nil {
+		t.Chdir("../..")
+		for _, tree := range []string{"sidecar", "injector"} {
+			sources(t, tree, func(string) {})
+		}
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func sources(t *testing.T, tree string, each func(source string)) {
+	t.Helper()
+	err := filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		each(string(b))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
