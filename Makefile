@@ -65,7 +65,7 @@ machine: bin/cluster
 	fi
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, one version everywhere
+lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, README against the code
 	$(SECTION) 'lint'
 	@unformatted=$$(gofmt -l sidecar injector test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	@grep -q 'injector:$(VERSION)$$' manifests/deployment.yaml && grep -q 'sidecar:$(VERSION)"$$' injector/profile/profile.go || \
@@ -73,6 +73,7 @@ lint: ## gofmt, go vet, staticcheck, one version everywhere
 	$(GO) vet ./...
 	cd test/cluster && $(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) test ./test/architecture ./test/readme
 
 # The injector's tests run a real API server, of those that the node runs too.
 .PHONY: unit
