@@ -3,7 +3,7 @@
 # two log files, read both with kubectl logs. Call it by `make demo` and
 # `make demo-down`, which build what is needed here.
 #
-#   test/demo/demo.sh up|down
+#   test/demo/demo.sh up|install|down
 #
 # The cluster is one of this machine's own (test/cluster), or with CLUSTER=current
 # the one that kubectl's current context names: kind, minikube, k3d or any other.
@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-: "${CLUSTER:=own}" "${IMAGES_LOADED:=}"
+: "${CLUSTER:=own}" "${IMAGES_LOADED:=}" "${BIN:=bin}"
 : "${VERSION:?is set by make demo, which calls this}"
 sidecar=logging.taco/sidecar:$VERSION
 injector=logging.taco/injector:$VERSION
@@ -36,12 +36,12 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'printf "\nStopped half-way. make demo goes on from here, make demo-down removes it all.\n" >&2; exit 130' INT TERM HUP
 
-up() {
+use_cluster() {
   case $CLUSTER in
   own)
     say 'A Kubernetes node on this machine (the first time it is built from source: some minutes)'
-    bin/cluster up --install
-    settings=$(bin/cluster env)
+    "$BIN/cluster" up --install
+    settings=$("$BIN/cluster" env)
     eval "$settings"
     export KUBECACHEDIR=$scratch/kubectl # rather than ~/.kube, of which nobody cleans up
     ;;
@@ -52,14 +52,12 @@ up() {
     ;;
   *) die "CLUSTER=$CLUSTER: leave it out, or set it to current" ;;
   esac
+}
 
-  if [ "$CLUSTER" = current ] && installed && ! marked; then
-    say 'logging.taco is installed here already, not by this demo: it is used as it is'
-  else
-    install
-  fi
+up() {
+  use_cluster
   remove_counter
-  within 60 'the webhook adds the sidecars' webhook_answers
+  install
 
   say 'A pod that writes two log files'
   show kubectl apply -f examples/counter.yaml
@@ -79,14 +77,23 @@ up() {
 }
 
 install() {
+  if [ "$CLUSTER" = current ] && installed && ! marked; then
+    say 'logging.taco is installed here already, not by this demo: it is used as it is'
+  else
+    install_anew
+  fi
+  within 60 'the webhook adds the sidecars' webhook_answers
+}
+
+install_anew() {
   say 'Images of the sidecar and the injector'
-  bin/cluster image --tag "$sidecar" --out "$scratch/sidecar.tar" bin/sidecar
-  bin/cluster image --tag "$injector" --out "$scratch/injector.tar" bin/injector
+  "$BIN/cluster" image --tag "$sidecar" --out "$scratch/sidecar.tar" "$BIN/sidecar"
+  "$BIN/cluster" image --tag "$injector" --out "$scratch/injector.tar" "$BIN/injector"
   load_images
 
   say 'Install'
   local now before
-  now=$(sha256sum <bin/injector | cut -d ' ' -f 1)
+  now=$(sha256sum <"$BIN/injector" | cut -d ' ' -f 1)
   before=$(kubectl get configmap -n default "$mark" --ignore-not-found -o 'jsonpath={.data.injector}')
   kubectl create configmap -n default "$mark" --from-literal=injector="$now" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
   show kubectl apply -k manifests
@@ -99,7 +106,7 @@ install() {
 load_images() {
   local tars=("$scratch/sidecar.tar" "$scratch/injector.tar") tar
   if [ "$CLUSTER" = own ]; then
-    bin/cluster load "${tars[@]}"
+    "$BIN/cluster" load "${tars[@]}"
     return
   fi
   if [ -n "$IMAGES_LOADED" ]; then
@@ -130,7 +137,8 @@ marked() { [ -n "$(kubectl get configmap -n default "$mark" --ignore-not-found -
 
 # The Service leads to the injector a moment after its pods are ready.
 webhook_answers() {
-  kubectl create -f examples/counter.yaml --dry-run=server -o 'jsonpath={.spec.initContainers[*].name}' 2>&1 |
+  sed 's/^  name: counter$/&-dry-run/' examples/counter.yaml |
+    kubectl create -f - --dry-run=server -o 'jsonpath={.spec.initContainers[*].name}' 2>&1 |
     grep taco-2-log
 }
 
@@ -154,9 +162,10 @@ remove_counter() {
 
 down() {
   if [ "$CLUSTER" = own ]; then
-    bin/cluster down
+    "$BIN/cluster" down
     return
   fi
+  context=$(kubectl config current-context) || die 'CLUSTER=current, but kubectl has no current context'
   remove_counter
   if marked; then
     show kubectl delete -k manifests --ignore-not-found
@@ -167,6 +176,10 @@ down() {
 
 case ${1-} in
 up) up ;;
+install) # all but the counter
+  use_cluster
+  install
+  ;;
 down) down ;;
-*) die 'usage: test/demo/demo.sh up|down' ;;
+*) die 'usage: test/demo/demo.sh up|install|down' ;;
 esac
