@@ -90,35 +90,53 @@ func inherit(root, name, file string) error {
 var controllers = []string{"cpu", "cpuset", "memory", "pids", "io", "hugetlb"}
 
 // makeUnified makes the control group of version 2, whose children may have
-// every controller that the kubelet uses. What the machine's root group did not
-// pass on before is noted, so that removeCgroups can take it back.
+// every controller that the kubelet uses. What the machine's root group passed
+// on before is noted, so that removeCgroups can put it back.
 func (c cluster) makeUnified(root string) error {
-	added, err := delegate(root)
+	before, err := os.ReadFile(filepath.Join(root, "cgroup.subtree_control"))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.path("delegated"), []byte(strings.Join(added, " ")), 0o644); err != nil {
+	if err := os.WriteFile(c.path("delegated"), before, 0o644); err != nil {
+		return err
+	}
+	if err := delegate(root); err != nil {
 		return err
 	}
 	group := filepath.Join(root, c.cgroup())
 	if err := os.Mkdir(group, 0o755); err != nil {
 		return fmt.Errorf("make a control group: %w", err)
 	}
-	_, err = delegate(group)
-	return err
+	return delegate(group)
 }
 
-// delegate lets the children of a version 2 group have the controllers, and
-// returns those that they did not have before.
-func delegate(group string) (added []string, err error) {
+// restore takes back what the root group has come to pass on: this program and
+// the container runtime let it.
+func (c cluster) restore(root string) {
+	before, err := os.ReadFile(c.path("delegated"))
+	if err != nil {
+		return // it was never changed
+	}
+	file := filepath.Join(root, "cgroup.subtree_control")
+	now, _ := os.ReadFile(file)
+	for _, controller := range strings.Fields(string(now)) {
+		if !slices.Contains(strings.Fields(string(before)), controller) {
+			// Refused where another group has come to use it: then it stays.
+			os.WriteFile(file, []byte("-"+controller), 0o644)
+		}
+	}
+}
+
+// delegate lets the children of a version 2 group have the controllers.
+func delegate(group string) error {
 	file := filepath.Join(group, "cgroup.subtree_control")
 	has, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	gives, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, controller := range controllers {
 		needed := i < 4
@@ -126,18 +144,15 @@ func delegate(group string) (added []string, err error) {
 		case slices.Contains(strings.Fields(string(gives)), controller):
 		case !slices.Contains(strings.Fields(string(has)), controller):
 			if needed {
-				return added, fmt.Errorf("the control group %s has no %s controller, which a node needs", group, controller)
+				return fmt.Errorf("the control group %s has no %s controller, which a node needs", group, controller)
 			}
 		default:
-			err := os.WriteFile(file, []byte("+"+controller), 0o644)
-			if err == nil {
-				added = append(added, controller)
-			} else if needed {
-				return added, fmt.Errorf("let the children of a control group have the %s controller: %w (in a container, first move the processes of its root group into a child group)", controller, err)
+			if err := os.WriteFile(file, []byte("+"+controller), 0o644); err != nil && needed {
+				return fmt.Errorf("let the children of a control group have the %s controller: %w (in a container, first move the processes of its root group into a child group)", controller, err)
 			}
 		}
 	}
-	return added, nil
+	return nil
 }
 
 // removeCgroups removes the cluster's control groups, of which all processes
@@ -153,12 +168,8 @@ func (c cluster) removeCgroups(ctx context.Context) error {
 			return fmt.Errorf("remove the control group: %w", err)
 		}
 	}
-	added, err := os.ReadFile(c.path("delegated"))
-	if err == nil && unified() {
-		for _, controller := range strings.Fields(string(added)) {
-			// Refused where another group has come to use it: then it stays.
-			os.WriteFile(filepath.Join(v2[0], "cgroup.subtree_control"), []byte("-"+controller), 0o644)
-		}
+	if unified() {
+		c.restore(v2[0])
 	}
 	return nil
 }
