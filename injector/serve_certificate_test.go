@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -183,7 +184,8 @@ func testRights(t *testing.T, c *cluster) {
 	}
 }
 
-// Files are somebody else's: neither the Secret nor the caBundle is touched.
+// Files are somebody else's: neither the Secret nor the caBundle is touched, nor
+// the cluster needed.
 func testFiles(t *testing.T, c *cluster) {
 	ca, bundle := c.state(t)
 	dir := t.TempDir()
@@ -192,7 +194,7 @@ func testFiles(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	writeFiles(t, dir, s.Data)
-	r := c.start(t, "--cert-dir", dir)
+	r := c.start(t, "--cert-dir", dir, "--kubeconfig", filepath.Join(dir, "none"))
 	r.waitReady(t)
 	if !c.injected(t) {
 		t.Error("not injected")

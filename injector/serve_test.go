@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +39,7 @@ func TestServe(t *testing.T) {
 		{"a wiped caBundle is restored", testBundleWiped},
 		{"the manifests applied again change nothing", testAppliedAgain},
 		{"the ServiceAccount can do no more than it must", testRights},
+		{"after SIGTERM it is not ready, and still answers", testDrain},
 		{"a rolling update leaves no pod bare", testRollingUpdate},
 		{"a certificate from files", testFiles},
 	} {
@@ -248,6 +252,32 @@ func testDryRun(t *testing.T, c *cluster) {
 func testDown(t *testing.T, c *cluster) {
 	if c.injected(t) {
 		t.Error("a sidecar out of nowhere")
+	}
+}
+
+// For the shutdown delay, the probe fails while every request, on connections old
+// and new, is answered with the advice to connect anew, elsewhere.
+func testDrain(t *testing.T, c *cluster) {
+	r := c.start(t, "--shutdown-delay", "3s")
+	r.waitReady(t)
+	r.stop()
+	eventually(t, "the probe fails", func() bool { return !r.ready() })
+	answer, err := http.Get("http://" + address(r.health) + "/readyz")
+	if err != nil {
+		t.Fatalf("the probe is not answered at all: %v", err)
+	}
+	defer answer.Body.Close()
+	if why, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(why), "shutting down") {
+		t.Errorf("the probe says %d, %s", answer.StatusCode, why)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // HTTP/1, where the header is seen
+	post, err := client.Post("https://"+address(r.port)+"/mutate", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatalf("the webhook is not answered any more: %v", err)
+	}
+	defer post.Body.Close()
+	if post.StatusCode != http.StatusOK || !post.Close {
+		t.Errorf("the webhook answers %s, connection to be closed: %t", post.Status, post.Close)
 	}
 }
 
