@@ -51,7 +51,7 @@ func serve(c config.Config, once bool) int {
 		Log:          log,
 	}
 	var outputs []stdout.Source
-	var paths []string
+	var sources []telemetry.Source
 	for _, s := range c.Sources {
 		rule, err := record.ParseRule(s.Multiline)
 		charset, err2 := record.ParseCharset(s.Charset)
@@ -62,11 +62,11 @@ func serve(c config.Config, once bool) int {
 		framing := &record.Framing{Rule: rule, Charset: charset}
 		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framing})
 		outputs = append(outputs, stdout.Source{Emit: s.Emit, Framing: framing})
-		paths = append(paths, strings.Join(s.Paths, ","))
+		sources = append(sources, telemetry.Source{Paths: strings.Join(s.Paths, ","), Charset: charset})
 	}
 	follower := follow.New(o)
 	out := stdout.New(int(os.Stdout.Fd()), outputs)
-	metrics := telemetry.New(buildVersion(), paths, follower, out.Stats())
+	metrics := telemetry.New(buildVersion(), sources, follower, out.Stats())
 	if c.Metrics != "" {
 		if l, err := metrics.Serve(c.Metrics); err != nil {
 			log.Warn("going on without metrics", "error", err)

@@ -77,7 +77,7 @@ func (f *Follower) see(name string, src *Source, round int64) {
 		return
 	}
 	f.mu.Unlock()
-	f.discover(name, name, src, round)
+	f.discover(name, src, round)
 }
 
 func (f *Follower) seeAgainLocked(g *generation, name string, st fileState, round int64) {
@@ -106,8 +106,8 @@ func (f *Follower) renameLocked(g *generation, name string) {
 	f.structure++
 }
 
-// discover opens the file at name as a new generation of the given path.
-func (f *Follower) discover(name, queuePath string, src *Source, round int64) {
+// discover opens the file at name as a new generation of that path.
+func (f *Follower) discover(name string, src *Source, round int64) {
 	fd, st, err := open(name)
 	if err != nil {
 		if err != unix.ENOENT {
@@ -123,34 +123,19 @@ func (f *Follower) discover(name, queuePath string, src *Source, round int64) {
 		id: st.id, birth: st.birth, src: src, fd: fd, name: name, look: round,
 		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(),
 	}
-	at, lost := f.place(g, queuePath, st)
-	var missed []*generation
-	if name == at {
-		missed = f.between(g, at)
-	}
+	f.place(g, name, st)
+	missed := f.between(g, name)
 
 	f.mu.Lock()
 	delete(f.said, "open "+name)
-	known := f.known[st.id] != nil
-	if known {
-		g.close()
-	} else {
-		// The loop takes from the queue at once: the older ones go in first.
-		for _, m := range missed {
-			if f.known[m.id] == nil {
-				f.enterLocked(m, f.queueLocked(at))
-			} else {
-				m.close() // a second name of it
-			}
+	defer f.mu.Unlock()
+	// The loop takes from the queue at once: the older ones go in first.
+	for _, m := range append(missed, g) {
+		if f.known[m.id] == nil {
+			f.enterLocked(m, f.queueLocked(name))
+		} else {
+			m.close() // a second name of it, or found by the loop in this moment
 		}
-		f.enterLocked(g, f.queueLocked(at))
-	}
-	f.mu.Unlock()
-	if known {
-		return
-	}
-	if lost != nil {
-		f.recover(g, *lost, false)
 	}
 }
 

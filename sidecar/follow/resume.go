@@ -11,44 +11,28 @@ type resumed struct {
 	age int64
 }
 
-// place decides where a file that was just opened goes on, and in which
-// queue. lost is where the file stood before, if its content is another one
-// now: it was truncated while nobody looked.
-func (f *Follower) place(g *generation, queuePath string, st fileState) (at string, lost *Position) {
+// place decides where a file that was just opened goes on, and in which queue.
+func (f *Follower) place(g *generation, queuePath string, st fileState) {
 	f.mu.Lock()
 	resume := slices.Clone(f.resume)
-	fromEnd := f.opt.FromEnd && f.first && !slices.ContainsFunc(f.resume, func(r resumed) bool { return r.Path == queuePath })
+	first := f.first
 	f.mu.Unlock()
+	has := func(r resumed) bool { return r.Path == queuePath }
 
+	// A resumed one with other numbers, as on a volume that was mounted anew:
+	// the content tells.
 	for _, r := range resume {
-		if (inode{r.Dev, r.Ino}) != g.id || !sameBirth(r.Birth, g.birth) {
-			continue
-		}
-		f.take(r)
-		g.age = r.age
-		if st.size >= r.Offset && r.continues(g.fd) {
-			g.adopt(r.Position)
-			return r.Path, nil
-		}
-		g.epoch = r.Epoch + 1
-		return r.Path, &r.Position
-	}
-	// Other numbers, as on a volume that was mounted anew: the content tells.
-	for _, r := range resume {
-		if r.Path == queuePath && r.Prefix.Len > 0 && st.size >= r.Offset && r.continues(g.fd) {
+		if has(r) && r.Prefix.Len > 0 && st.size >= r.Offset && r.continues(g.fd) {
 			f.take(r)
 			g.age = r.age
 			g.adopt(r.Position)
-			return r.Path, nil
+			return
 		}
 	}
-	f.mu.Lock()
-	g.original = f.first && len(f.opt.Resume) == 0
-	f.mu.Unlock()
-	if fromEnd {
+	g.original = first && len(f.opt.Resume) == 0
+	if f.opt.FromEnd && first && !slices.ContainsFunc(resume, has) {
 		g.startAt(st.size)
 	}
-	return queuePath, nil
 }
 
 // startAt makes g begin at an offset that nobody has read up to.
@@ -87,26 +71,29 @@ func (f *Follower) resumeFiles() {
 	}
 }
 
-// findAgain returns nil where place has to decide, or nothing is found.
+// findAgain returns nil where nothing is found.
 func (f *Follower) findAgain(r resumed, src *Source) *generation {
 	is := func(name string) (same bool) {
 		st, err := statPath(name)
 		return err == nil && st.regular && st.id == inode{r.Dev, r.Ino} && sameBirth(st.birth, r.Birth)
 	}
-	for _, name := range []string{r.Name, r.Path} {
-		if is(name) {
-			return f.enterAt(name, r.Path, r.Position, r.age, src)
+	names := append([]string{r.Name, r.Path}, siblings(r.Path)...)
+	at := slices.IndexFunc(names, is)
+	if at >= 0 {
+		if g := f.enterAt(names[at], r.Path, r.Position, r.age, src); g != nil {
+			return g
 		}
 	}
-	for _, name := range siblings(r.Path) {
-		if is(name) {
-			return f.enterAt(name, r.Path, r.Position, r.age, src)
-		}
+	var rest *generation
+	if r.Offset > 0 {
+		rest = f.copyOf(r.Position, r.Path, r.age, src)
 	}
-	if r.Offset == 0 {
-		return nil
+	if at < 0 {
+		return rest
 	}
-	return f.copyOf(r.Position, r.Path, r.age, src)
+	// The file itself is there, with other content.
+	anew := Position{Epoch: r.Epoch + 1}
+	return f.enterAt(names[at], r.Path, anew, r.age+1, src)
 }
 
 // giveUpResume drops what a whole look has not found, unless the folder is not

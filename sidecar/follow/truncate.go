@@ -21,7 +21,7 @@ func (f *Follower) truncated(g *generation) {
 	f.counts.Truncations++
 	f.structure++
 	f.mu.Unlock()
-	if !f.recover(g, old, true) && unreadBytes > 0 {
+	if !f.recover(g, old) && unreadBytes > 0 {
 		f.mu.Lock()
 		f.counts.LostBytes += unreadBytes
 		f.mu.Unlock()
@@ -31,18 +31,18 @@ func (f *Follower) truncated(g *generation) {
 }
 
 // recover looks for a copy of what g held before its truncation and queues
-// the undelivered rest of it before g.
-func (f *Follower) recover(g *generation, old Position, loop bool) bool {
+// the undelivered rest of it before g. Loop only.
+func (f *Follower) recover(g *generation, old Position) bool {
 	if old.Offset == 0 {
 		return false // nothing tells what a copy would look like
 	}
-	if loop && f.adoptShadow(g, old) {
+	if f.adoptShadow(g, old) {
 		return true
 	}
 	if f.copyOf(old, g.q.path, g.age-1, g.src) != nil {
 		return true
 	}
-	return loop && f.adoptShadow(g, old) // found in this very moment, by the look
+	return f.adoptShadow(g, old) // found in this very moment, by the look
 }
 
 // copyOf opens a not yet known file beside old.Name that begins with what was

@@ -8,10 +8,12 @@ package telemetry
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/record"
 	"logging.taco/sidecar/sink/stdout"
 )
 
@@ -28,16 +30,22 @@ type Metrics struct {
 }
 
 type counters struct {
-	paths     string // the source's patterns, joined by commas
+	Source
 	delivered atomic.Int64
 	ranges    atomic.Int64
 }
 
-// New makes the metrics of sources with these patterns.
-func New(version string, paths []string, f *follow.Follower, s *stdout.Stats) *Metrics {
-	m := &Metrics{version: version, sources: make([]counters, len(paths)), follower: f, stdout: s}
-	for i, p := range paths {
-		m.sources[i].paths = p
+// Source is what is known of a source from the start.
+type Source struct {
+	Paths   string          // its patterns, joined by commas
+	Charset *record.Charset // counts what it cannot decode
+}
+
+// New makes the metrics of the sources.
+func New(version string, sources []Source, f *follow.Follower, s *stdout.Stats) *Metrics {
+	m := &Metrics{version: version, sources: make([]counters, len(sources)), follower: f, stdout: s}
+	for i := range sources {
+		m.sources[i].Source = sources[i]
 	}
 	return m
 }
@@ -69,16 +77,18 @@ func (m *Metrics) Write(w io.Writer) {
 	}
 	metric("taco_build_info", "gauge", "The agent's version; always 1.", 1, "version", m.version)
 
-	const delivered = "taco_delivered_bytes_total"
-	fmt.Fprintf(w, "# HELP %s Bytes of records that the output has taken.\n# TYPE %s counter\n", delivered, delivered)
-	for i := range m.sources {
-		sample(w, delivered, m.sources[i].delivered.Load(), "paths", m.sources[i].paths)
+	bySource := func(name, help string, value func(*counters) int64) {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n", name, help, name)
+		for i := range m.sources {
+			sample(w, name, value(&m.sources[i]), "paths", m.sources[i].Paths)
+		}
 	}
-	const ranges = "taco_deliveries_total"
-	fmt.Fprintf(w, "# HELP %s Deliveries, each of one or more whole records.\n# TYPE %s counter\n", ranges, ranges)
-	for i := range m.sources {
-		sample(w, ranges, m.sources[i].ranges.Load(), "paths", m.sources[i].paths)
-	}
+	bySource("taco_delivered_bytes_total", "Bytes of records that the output has taken.",
+		func(c *counters) int64 { return c.delivered.Load() })
+	bySource("taco_deliveries_total", "Deliveries, each of one or more whole records.",
+		func(c *counters) int64 { return c.ranges.Load() })
+	bySource("taco_undecodable_characters_total", "Characters written as U+FFFD, since the charset does not have them.",
+		func(c *counters) int64 { return c.Charset.Undecodable() })
 	pending, paths := m.follower.Unread()
 	metric("taco_pending_bytes", "gauge", "Bytes in files that are not delivered yet.", pending)
 	metric("taco_pending_files", "gauge", "Files that have bytes which are not delivered yet.", len(paths))
@@ -109,11 +119,14 @@ func (m *Metrics) Write(w io.Writer) {
 	}
 }
 
+// labelEscapes are the three that the format has.
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
 // sample writes one line; labels are names and values in turn.
 func sample(w io.Writer, name string, value any, labels ...string) {
 	io.WriteString(w, name)
 	for i := 0; i < len(labels); i += 2 {
-		fmt.Fprintf(w, "%c%s=%q", "{,"[min(i, 1)], labels[i], labels[i+1])
+		fmt.Fprintf(w, `%c%s="%s"`, "{,"[min(i, 1)], labels[i], labelEscapes.Replace(labels[i+1]))
 	}
 	if len(labels) > 0 {
 		io.WriteString(w, "}")

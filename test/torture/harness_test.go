@@ -59,6 +59,7 @@ type agent struct {
 	mu   sync.Mutex
 	more *sync.Cond
 	out  []byte
+	mute bool          // its stderr is somebody else's to show
 	slow time.Duration // the reader waits so long after each read of slowBy bytes
 }
 
@@ -68,6 +69,8 @@ const slowBy = 8 << 10
 
 // slowReader makes the reader of stdout take 8 KiB at a time, with pauses.
 func slowReader(pause time.Duration) option { return func(a *agent) { a.slow = pause } }
+
+func silent(a *agent) { a.mute = true }
 
 // stream starts `sidecar stream` with a short flush time-out.
 func stream(t *testing.T, args ...string) *agent { return streamWith(t, nil, args...) }
@@ -99,7 +102,7 @@ func launch(t *testing.T, cmd *exec.Cmd, opts ...option) *agent {
 		a.cmd.Process.Kill()
 		<-a.end
 		a.cmd.Wait()
-		if t.Failed() {
+		if t.Failed() && !a.mute {
 			t.Logf("stderr of the sidecar:\n%s", a.err.String())
 		}
 	})
@@ -166,6 +169,8 @@ func (a *agent) output() string {
 // stop ends the sidecar as Kubernetes does and returns all it has written.
 func (a *agent) stop() string {
 	a.t.Helper()
+	// Before it catches signals, SIGTERM ends any program.
+	eventually(a.t, "the agent runs", func() bool { return opened(a, "anon_inode:inotify") })
 	a.cmd.Process.Signal(syscall.SIGTERM)
 	if code := a.exit(); code != 0 {
 		a.t.Errorf("exit status %d after SIGTERM, want 0", code)

@@ -18,6 +18,7 @@ func TestMultilineRecordsAcrossARestart(t *testing.T) {
 	l.write("2026 one\n" + trace[:60])
 	a := stream(t, args...)
 	a.untilLines(1)
+	eventually(t, "the checkpoint", func() bool { return offsetOf(t, state, name) == int64(len("2026 one\n")) })
 	first := a.kill()
 	l.write(trace[60:])
 	a = stream(t, args...)
