@@ -47,8 +47,8 @@ func (e *expansion) walk(dir string, parts []string, above []inode) {
 			e.paths = append(e.paths, child)
 		} else if isDir(child) {
 			e.walk(child, rest, above)
-		} else {
-			e.dirs[dir] = e.dirs[dir] // where it may appear
+		} else if _, known := e.dirs[dir]; !known {
+			e.dirs[dir] = false // where it may appear
 		}
 		return
 	}

@@ -20,7 +20,6 @@ var (
 	rounds = flag.Int("rounds", 5, "runs of each subject; medians are printed")
 	megs   = flag.Int("size", 1000, "MB of lines a throughput run")
 	only   = flag.String("only", "throughput,latency,idle", "what to measure, separated by commas")
-	otel   = flag.String("otel", "", "an OpenTelemetry collector with the filelog receiver; empty: left out")
 )
 
 func main() {
