@@ -14,7 +14,7 @@ export VERSION CLUSTER IMAGES_LOADED
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: bin/sidecar bin/injector ## build both programs into bin/
@@ -42,27 +42,12 @@ demo-down: bin/cluster ## remove what make demo made
 test: machine lint unit torture cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
 	@printf '\n=== all passed\n'
 
-# Programs of the tests that Debian does not always have, and their packages.
-# A node's are known to test/cluster, which installs them in its turn.
-PROGRAMS := gcc:gcc buildah:buildah logrotate:logrotate unshare:util-linux /usr/include/stdio.h:libc6-dev
 SECTION = @printf '\n=== %s\n'
 
 .PHONY: machine
 machine: bin/cluster
 	$(SECTION) 'this machine: what the tests need'
-	@missing=; for p in $(PROGRAMS); do \
-	  [ -e "$${p%:*}" ] || command -v "$${p%:*}" >/dev/null || missing="$$missing $${p#*:}"; \
-	done; \
-	if [ "$$(id -u)" != 0 ]; then \
-	  echo "not root: tests that need a node or images are skipped$${missing:+; so are those that need$$missing}"; \
-	else \
-	  if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
-	    echo "installing$$missing"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null || exit 1; \
-	  elif [ -n "$$missing" ]; then echo "not installed:$$missing"; fi; \
-	  bin/cluster up --install --name make-test-$$$$ || { [ "$$CI" != true ] || exit 1; }; \
-	  bin/cluster down --name make-test-$$$$; \
-	fi
+	@BIN=bin test/machine.sh
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, README against the code
@@ -102,7 +87,7 @@ e2e: bin/cluster
 	$(GO) test -count=1 -v ./test/e2e
 
 .PHONY: bench
-bench: build ## the sidecar side by side with its peers: throughput, latency, idle cost
+bench: ## the sidecar side by side with its peers: throughput, latency, idle cost
 	$(GO) run ./test/bench
 
 .PHONY: images

@@ -227,7 +227,7 @@ func install() error {
 		return fmt.Errorf("install: %w: %s", err, stderr)
 	}
 	if earlier == nil { // the same tag, perhaps another program
-		if _, stderr, err := kubectlCommand(ctx, "", "rollout", "restart", "-n", own, "deployment/injector"); err != nil {
+		if _, stderr, err := kubectlCommand(ctx, "", "delete", "pods", "-n", own, "-l", "app.kubernetes.io/component=injector"); err != nil {
 			return fmt.Errorf("restart: %w: %s", err, stderr)
 		}
 	}
