@@ -95,6 +95,7 @@ func stream(args []string) int {
 	fs.Var(&c.Linger, "linger", "after SIGTERM, keep following until the files are quiet or this `duration` has passed")
 	fs.Var(&c.Grace, "grace", "after SIGTERM, at most this `duration` to deliver")
 	fs.Var(&c.MaxLine, "max-line", "`size` beyond which a record is split")
+	fs.Var(&c.MaxHeld, "max-held", "`size` of deleted, undelivered files beyond which the oldest are given up; 0: never")
 	fs.StringVar(&c.Metrics, "metrics", "", "`address` of Prometheus metrics and health, such as :9600; a port that is taken is a warning")
 	paths, status := parse(fs, args)
 	if status >= 0 {

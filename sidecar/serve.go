@@ -47,6 +47,7 @@ func serve(c config.Config, once bool) int {
 		MaxRecord:    int(c.MaxLine),
 		MaxRange:     rangeSize,
 		FlushTimeout: time.Duration(c.FlushTimeout),
+		MaxHeld:      int64(c.MaxHeld),
 		Resume:       resume,
 		Log:          log,
 	}
@@ -157,6 +158,9 @@ func explain(w io.Writer, c config.Config) {
 	fmt.Fprintf(w, "%s; a file without one begins at its %s\n", state, c.From)
 	fmt.Fprintf(w, "an unfinished last line goes out after %v; a line beyond %v is split\n", c.FlushTimeout, c.MaxLine)
 	fmt.Fprintf(w, "after SIGTERM: follows on for up to %v until the files are quiet, delivers for up to %v\n", c.Linger, c.Grace)
+	if c.MaxHeld > 0 {
+		fmt.Fprintf(w, "deleted files are kept open until they are delivered, up to %v\n", c.MaxHeld)
+	}
 	if c.Metrics != "" {
 		fmt.Fprintf(w, "metrics and health on %s\n", c.Metrics)
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	Grace Duration `yaml:"grace,omitempty"`
 	// MaxLine is the length in bytes beyond which a record is split.
 	MaxLine Size `yaml:"max-line,omitempty"`
+	// MaxHeld bounds the bytes of deleted files that are kept open for delivery; 0: no bound.
+	MaxHeld Size `yaml:"max-held,omitempty"`
 	// Metrics is the address of /metrics, /healthz and /readyz; empty: none.
 	Metrics string `yaml:"metrics,omitempty"`
 }

@@ -30,7 +30,7 @@ func (f *Follower) Collect() (Range, bool) {
 		f.mu.Unlock()
 
 		for _, g := range of {
-			r, state := f.next(g)
+			r, state := f.take(g)
 			if state == unread {
 				f.mu.Lock()
 				r.Path = g.name
@@ -54,11 +54,25 @@ const (
 	unread                  // a range
 )
 
-// next finds the next range of one generation.
-func (f *Follower) next(g *generation) (Range, state) {
-	if g.fd < 0 || g.flying {
+// take finds the next range of one generation, which is the loop's until that
+// range is acknowledged.
+func (f *Follower) take(g *generation) (Range, state) {
+	f.mu.Lock()
+	if g.fd < 0 || g.taken {
+		f.mu.Unlock()
 		return Range{}, atEnd
 	}
+	g.taken = true
+	f.mu.Unlock()
+	r, state := f.next(g)
+	f.mu.Lock()
+	g.taken = state == unread
+	f.mu.Unlock()
+	return r, state
+}
+
+// next finds the next range of one generation that is taken.
+func (f *Follower) next(g *generation) (Range, state) {
 	st, err := statFD(g.fd)
 	if err != nil {
 		return f.fault(g, err)
@@ -103,7 +117,6 @@ func (f *Follower) next(g *generation) (Range, state) {
 		f.log.Info("reading goes on", "file", r.Path)
 	}
 	if state == unread {
-		g.flying = true
 		f.mu.Lock()
 		delete(f.idle, g)
 		f.mu.Unlock()
@@ -267,15 +280,15 @@ func (f *Follower) Ack(r *Range) {
 	g.acked = r.Offset + r.Length
 	g.mid = r.End == EndSplit
 	g.marker, g.prefix = r.marker, r.prefix
-	g.flying = false
+	g.taken = false
 }
 
 // Release gives a range back undelivered: its bytes were not intact, or the
 // output failed. It is collected again, if it is still there.
 func (f *Follower) Release(r *Range) {
-	r.gen.flying = false
 	r.gen.size = -1 // look closely
 	f.mu.Lock()
+	r.gen.taken = false
 	f.markLocked(r.gen.q)
 	f.mu.Unlock()
 }

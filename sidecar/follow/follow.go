@@ -41,6 +41,8 @@ type Options struct {
 	MaxRange int
 	// FlushTimeout is how long an unfinished last record waits for its end.
 	FlushTimeout time.Duration
+	// MaxHeld bounds the bytes of deleted files that are kept for delivery; 0: no bound.
+	MaxHeld int64
 	// Resume is where earlier generations stood, oldest first within a path.
 	Resume []Position
 	// Poll does without inotify, as on file systems that have none.
@@ -107,6 +109,8 @@ type Counts struct {
 	Overflows              int64 // inotify queues that overflowed, each answered by a look
 	HoleBytes              int64 // leading NULs skipped
 	LostBytes              int64 // bytes known to have been there that nobody can read any more
+	HeldBytes              int64 // in deleted files that are open, now
+	GivenUpBytes           int64 // beyond MaxHeld
 	ReadErrors             int64
 	Open                   int64 // generations open now
 }

@@ -29,7 +29,6 @@ type generation struct {
 	size     int64 // at the last look, with mtime
 	mtime    int64
 	grewAt   time.Time
-	flying   bool // a range of it is handed out
 	faulty   bool // the last attempt to read failed
 	shadowOf *generation
 	shadowAt uint32 // the epoch of shadowOf when it was taken for its original
@@ -37,6 +36,7 @@ type generation struct {
 	// Guarded by Follower.mu.
 
 	name      string
+	taken     bool  // the loop reads it, or has handed out a range: nobody else closes it
 	seenSize  int64 // by the look, which marks the queue when they change
 	seenMtime int64
 	look      int64     // the last look that saw it

@@ -38,6 +38,7 @@ func (f *Follower) look() {
 	f.sayFaults(e.faults)
 	f.giveUpResume()
 	f.detach(round)
+	f.limitHeld()
 	f.watch.cover(e.dirs)
 	f.mu.Lock()
 	for name, m := range f.moved {

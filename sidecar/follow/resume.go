@@ -23,7 +23,7 @@ func (f *Follower) place(g *generation, queuePath string, st fileState) {
 	// the content tells.
 	for _, r := range resume {
 		if has(r) && r.Prefix.Len > 0 && st.size >= r.Offset && r.continues(g.fd) {
-			f.take(r)
+			f.found(r)
 			g.age = r.age
 			g.adopt(r.Position)
 			return
@@ -46,7 +46,7 @@ func (g *generation) startAt(off int64) {
 	g.acked, g.checked = off, off > 0
 }
 
-func (f *Follower) take(r resumed) {
+func (f *Follower) found(r resumed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.resume = slices.DeleteFunc(f.resume, func(o resumed) bool { return o.age == r.age })
@@ -62,11 +62,11 @@ func (f *Follower) resumeFiles() {
 	for _, r := range left {
 		src := f.sourceFor(r.Path)
 		if src == nil {
-			f.take(r) // no longer configured
+			f.found(r) // no longer configured
 			continue
 		}
 		if f.findAgain(r, src) != nil {
-			f.take(r)
+			f.found(r)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func (f *Follower) giveUpResume() {
 		if !isDir(path.Dir(r.Path)) {
 			continue
 		}
-		f.take(r)
+		f.found(r)
 		if r.Offset > 0 {
 			f.log.Warn("a file that was followed is gone; what it held after the offset is unknown",
 				"file", r.Name, "offset", r.Offset)

@@ -70,7 +70,7 @@ func (f *Follower) adoptShadow(g *generation, old Position) bool {
 	defer f.mu.Unlock()
 	for _, s := range f.known {
 		likely := s.shadowOf == g || !s.checked && derived(s.name, old.Name)
-		if s == g || !likely || s.fd < 0 || s.acked > 0 || s.flying || !old.continues(s.fd) {
+		if s == g || !likely || s.fd < 0 || s.acked > 0 || s.taken || !old.continues(s.fd) {
 			continue
 		}
 		s.q.remove(s)

@@ -111,7 +111,9 @@ func (m *Metrics) Write(w io.Writer) {
 	metric("taco_inotify_overflows_total", "counter", "Overflows of the kernel's event queue, each answered by a look.", c.Overflows)
 	metric("taco_read_errors_total", "counter", "Attempts to read a file that failed.", c.ReadErrors)
 	metric("taco_skipped_bytes_total", "counter", "Bytes of holes (leading NULs) that are no content.", c.HoleBytes, "reason", "hole")
+	metric("taco_held_bytes", "gauge", "Bytes in deleted files that are kept open for delivery.", c.HeldBytes)
 	metric("taco_discarded_bytes_total", "counter", "Bytes that are lost.", c.LostBytes, "reason", "truncated")
+	sample(w, "taco_discarded_bytes_total", c.GivenUpBytes, "reason", "held")
 	metric("taco_checkpoint_failures_total", "counter", "Checkpoints that could not be written.", m.failed.Load())
 	metric("taco_checkpoint_timestamp_seconds", "gauge", "When the checkpoint was last written.", seconds(m.written.Load()))
 	if rss, ok := residentBytes(); ok {

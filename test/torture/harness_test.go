@@ -128,10 +128,18 @@ func (a *agent) read(r *os.File) {
 			}
 			return
 		}
-		if a.slow > 0 {
-			time.Sleep(a.slow)
-		}
+		a.mu.Lock()
+		pause := a.slow
+		a.mu.Unlock()
+		time.Sleep(pause)
 	}
+}
+
+// fast ends the pauses of a slow reader.
+func (a *agent) fast() {
+	a.mu.Lock()
+	a.slow = 0
+	a.mu.Unlock()
 }
 
 // until waits for the output to satisfy a condition.
