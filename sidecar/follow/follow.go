@@ -37,7 +37,7 @@ type Options struct {
 	FromEnd bool
 	// MaxRecord is the length in bytes, newline left out, beyond which a record is split.
 	MaxRecord int
-	// MaxRange bounds the bytes of one range; never less than MaxRecord and its newline.
+	// MaxRange bounds the bytes of one range, unless its first record alone is longer.
 	MaxRange int
 	// FlushTimeout is how long an unfinished last record waits for its end.
 	FlushTimeout time.Duration
@@ -120,7 +120,7 @@ func New(o Options) *Follower {
 	if o.MaxRecord <= 0 {
 		o.MaxRecord = 1 << 20
 	}
-	if o.MaxRange < o.MaxRecord+1 {
+	if o.MaxRange <= 0 {
 		o.MaxRange = o.MaxRecord + 1
 	}
 	if o.Now == nil {

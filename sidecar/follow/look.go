@@ -24,14 +24,15 @@ func (f *Follower) look() {
 		for _, pattern := range src.Patterns {
 			e.paths = e.paths[:0]
 			e.expand(pattern)
-			if len(e.paths) == 0 && round == 1 {
-				f.log.Info("no such file yet; waiting for it", "path", pattern)
-			}
+			found := false
 			for _, p := range e.paths {
 				if !seen[p] {
 					seen[p] = true
-					f.see(p, src, round)
+					found = f.see(p, src, round) || found
 				}
+			}
+			if !found && round == 1 {
+				f.log.Info("no such file yet; waiting for it", "path", pattern)
 			}
 		}
 	}
@@ -51,34 +52,34 @@ func (f *Follower) look() {
 	f.watch.looked(time.Since(began))
 }
 
-// see handles one name that matches.
-func (f *Follower) see(name string, src *Source, round int64) {
+// see handles one name that matches. False: nothing is there.
+func (f *Follower) see(name string, src *Source, round int64) bool {
 	st, err := statPath(name)
 	if err != nil {
-		return // gone again, or a dangling link
+		return false // not there, gone again, or a dangling link
 	}
 	if !st.regular {
 		f.noteOnce("kind "+name, "not a regular file; left out", name)
-		return
+		return true
 	}
 	f.mu.Lock()
 	g := f.known[st.id]
-	if g != nil && g.retired && (!g.skip && st.size != g.acked || !sameBirth(g.birth, st.birth)) {
-		if sameBirth(g.birth, st.birth) {
-			f.mu.Unlock()
-			f.reopen(g, name, round)
-			return
-		}
+	switch {
+	case g != nil && g.retired && !sameBirth(g.birth, st.birth):
 		f.forgetLocked(g) // another file with the same number
 		g = nil
-	}
-	if g != nil {
-		f.seeAgainLocked(g, name, st, round)
+	case g != nil && g.retired && !g.skip && st.size != g.acked:
 		f.mu.Unlock()
-		return
+		f.reopen(g, name, round)
+		return true
+	case g != nil:
+		f.seeAgainLocked(g, name, st, round)
 	}
 	f.mu.Unlock()
-	f.discover(name, src, round)
+	if g == nil {
+		f.discover(name, src, round)
+	}
+	return true
 }
 
 func (f *Follower) seeAgainLocked(g *generation, name string, st fileState, round int64) {

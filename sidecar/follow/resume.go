@@ -77,8 +77,12 @@ func (f *Follower) findAgain(r resumed, src *Source) *generation {
 		st, err := statPath(name)
 		return err == nil && st.regular && st.id == inode{r.Dev, r.Ino} && sameBirth(st.birth, r.Birth)
 	}
-	names := append([]string{r.Name, r.Path}, siblings(r.Path)...)
+	names := []string{r.Name, r.Path}
 	at := slices.IndexFunc(names, is)
+	if at < 0 {
+		names = siblings(r.Path)
+		at = slices.IndexFunc(names, is)
+	}
 	if at >= 0 {
 		if g := f.enterAt(names[at], r.Path, r.Position, r.age, src); g != nil {
 			return g

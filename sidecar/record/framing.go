@@ -8,7 +8,8 @@ package record
 
 import "bytes"
 
-// Framing is a way to see bytes as records; the follower takes it as its Framing.
+// Framing is a way to see bytes as records; it satisfies the follower's interface
+// of that name.
 type Framing struct {
 	Charset *Charset // nil: UTF-8
 	Rule    Rule     // zero: every line is a record
@@ -16,7 +17,7 @@ type Framing struct {
 	text []byte // a decoded line
 }
 
-// Unthe follower takes it as its Framing.
+// Unit is the length of a code unit in bytes.
 func (f *Framing) Unit() int { return f.Charset.Unit() }
 
 // EndsLine tells whether b, which stands at offset at of its file, ends with a newline.

@@ -76,15 +76,17 @@ func TestRunAndCheckTakeTheConfig(t *testing.T) {
 
 func TestPathThatNeverAppearsIsSaidOnce(t *testing.T) {
 	dir := t.TempDir()
-	never := filepath.Join(dir, "not", "there", "*.log")
+	never, absent := filepath.Join(dir, "not", "there", "*.log"), filepath.Join(dir, "absent.log")
 	name := filepath.Join(dir, "a.log")
-	a := stream(t, never, name)
+	a := stream(t, never, absent, name)
 	create(t, name).write("one\n")
 	a.untilLines(1)
 	create(t, filepath.Join(dir, "b.log")).write("not followed\n")
 	a.stop()
-	if n := strings.Count(a.err.String(), never); n != 1 {
-		t.Errorf("%s is named %d times, want once:\n%s", never, n, a.err.String())
+	for _, path := range []string{never, absent} {
+		if n := strings.Count(a.err.String(), path); n != 1 {
+			t.Errorf("%s is named %d times, want once:\n%s", path, n, a.err.String())
+		}
 	}
 }
 
