@@ -25,6 +25,8 @@ type Request struct {
 	Mode      Delivery
 	Split     bool
 	Emit      config.Emit
+	Multiline string
+	Charset   string
 	Native    NativePolicy
 	Image     string
 	CPU       *resource.Quantity
@@ -131,6 +133,10 @@ func (r *Request) set(key, value string) Errors {
 	case Emit:
 		r.Emit = config.Emit(value)
 		fault = oneOf(value, string(config.EmitRaw), string(config.EmitPrefix), string(config.EmitJSON))
+	case Multiline:
+		r.Multiline, fault = value, reason(value, config.CheckMultiline)
+	case Charset:
+		r.Charset, fault = value, reason(value, config.CheckCharset)
 	case Native:
 		r.Native = NativePolicy(value)
 		fault = oneOf(value, string(NativeAuto), string(NativeTrue), string(NativeFalse))

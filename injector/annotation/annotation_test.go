@@ -105,7 +105,9 @@ func TestFaults(t *testing.T) {
 		"pahts":       {"x": "did you mean logging.taco/paths?"},
 		"runAsUser":   {"x": "did you mean logging.taco/run-as-user?"},
 		"size_limit":  {"x": "did you mean logging.taco/size-limit?"},
-		"multiline":   {"java": "not a key of this version"},
+		"multiline":   {"": "empty", "jva": "java, python, go", "(": "regular expression"},
+		"charset":     {"": "empty", "klingon": "WHATWG"},
+		"format":      {"json": "not a key of this version"},
 		"":            {"x": "not a key"},
 		"cp":          {"x": "not a key"},
 	} {

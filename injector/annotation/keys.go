@@ -20,6 +20,14 @@ const (
 	// Emit is how a record is written to stdout: raw, prefix or json.
 	Emit = Prefix + "emit"
 
+	// Multiline tells which lines belong together: none, java, python, go, ruby,
+	// indent, or a regular expression for the first line of a record.
+	Multiline = Prefix + "multiline"
+
+	// Charset is that of the files, a WHATWG name such as euc-kr or shift_jis;
+	// what comes out is UTF-8. Default utf-8.
+	Charset = Prefix + "charset"
+
 	// Native is true for a native sidecar (an init container that restarts),
 	// false for a plain container, auto for what the cluster can do.
 	Native = Prefix + "native"
@@ -50,4 +58,4 @@ const (
 )
 
 // Keys are all keys that Parse knows, in the order in which they are explained.
-var Keys = []string{Paths, Mode, Split, Emit, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}
+var Keys = []string{Paths, Mode, Split, Emit, Multiline, Charset, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}

@@ -17,6 +17,18 @@ func parseBool(value string) (on bool, fault string) {
 	return value == "true", oneOf(value, "true", "false")
 }
 
+// reason is what a check has against a value. An empty one asks for nothing,
+// and so is a slip.
+func reason(value string, check func(string) error) (fault string) {
+	if value == "" {
+		return "the value is empty; leave the key out for the default"
+	}
+	if err := check(value); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 func oneOf(value string, allowed ...string) (fault string) {
 	if slices.Contains(allowed, value) {
 		return ""

@@ -68,7 +68,9 @@ func (w *work) config(g *group) string {
 		i := slices.IndexFunc(c.Sources, func(t config.Source) bool { return t.Container == s.owner.Name })
 		if i < 0 {
 			i = len(c.Sources)
-			c.Sources = append(c.Sources, config.Source{Container: s.owner.Name, Emit: emit})
+			c.Sources = append(c.Sources, config.Source{
+				Container: s.owner.Name, Emit: emit, Multiline: w.req.Multiline, Charset: w.req.Charset,
+			})
 		}
 		c.Sources[i].Paths = append(c.Sources[i].Paths, s.Pattern)
 	}

@@ -56,9 +56,16 @@ type key struct {
 	dev, ino uint64
 	birth    int64
 	epoch    uint32
+	path     string // only where no inode tells files apart
 }
 
-func keyOf(p *follow.Position) key { return key{p.Dev, p.Ino, p.Birth, p.Epoch} }
+func keyOf(p *follow.Position) key {
+	k := key{dev: p.Dev, ino: p.Ino, birth: p.Birth, epoch: p.Epoch}
+	if p.Ino == 0 {
+		k.path = p.Path
+	}
+	return k
+}
 
 type entry struct {
 	index int

@@ -114,10 +114,10 @@ func (c *Config) Validate() error {
 		default:
 			return &FieldError{i, "emit", string(s.Emit), "use raw, prefix or json"}
 		}
-		if _, err := record.ParseRule(s.Multiline); err != nil {
+		if err := CheckMultiline(s.Multiline); err != nil {
 			return &FieldError{i, "multiline", s.Multiline, err.Error()}
 		}
-		if _, err := record.ParseCharset(s.Charset); err != nil {
+		if err := CheckCharset(s.Charset); err != nil {
 			return &FieldError{i, "charset", s.Charset, err.Error()}
 		}
 	}
@@ -133,6 +133,20 @@ func (c *Config) Validate() error {
 		return &FieldError{-1, "state", c.State, "use an absolute path"}
 	}
 	return nil
+}
+
+// CheckMultiline tells whether a source may have this rule; its error is a
+// reason, to be put after the value.
+func CheckMultiline(rule string) error {
+	_, err := record.ParseRule(rule)
+	return err
+}
+
+// CheckCharset tells whether a source may have this charset; its error is a
+// reason, to be put after the value.
+func CheckCharset(name string) error {
+	_, err := record.ParseCharset(name)
+	return err
 }
 
 // pathFault tells why p cannot be followed, or nothing.

@@ -295,6 +295,9 @@ func (f *Follower) Release(r *Range) {
 
 // Position is where the range's generation stands, without its names.
 func (r *Range) Position() Position {
+	if r.gen == nil {
+		return r.pos
+	}
 	g := r.gen
 	return Position{
 		Dev: g.id.dev, Ino: g.id.ino, Birth: g.birth, Epoch: g.epoch,

@@ -22,15 +22,27 @@ type Range struct {
 	gen    *generation
 	marker Sum // at its end
 	prefix Sum
+
+	held []byte   // the bytes, where there is no generation; see Carry
+	pos  Position // then: at its end
 }
 
 // FD is the descriptor to read the bytes from, by pread, splice or sendfile
-// with an explicit offset; the caller must not move its file position.
-func (r *Range) FD() int { return r.gen.fd }
+// with an explicit offset; the caller must not move its file position. It is
+// -1 where the range carries its bytes: only Read gives them.
+func (r *Range) FD() int {
+	if r.gen == nil {
+		return -1
+	}
+	return r.gen.fd
+}
 
 // Read fills p, which must have room for Length bytes, and tells whether the
 // bytes are the range's: false where the file was truncated meanwhile.
 func (r *Range) Read(p []byte) (bool, error) {
+	if r.gen == nil {
+		return copy(p, r.held) == len(r.held), nil
+	}
 	n, err := pread(r.gen.fd, p[:r.Length], r.Offset)
 	if err != nil {
 		return false, err
@@ -42,5 +54,5 @@ func (r *Range) Read(p []byte) (bool, error) {
 // they are the range's. A file that is truncated, or truncated and refilled,
 // between Collect and the taking is so found out.
 func (r *Range) Intact() bool {
-	return holds(r.gen.fd, r.marker, r.Offset+r.Length-int64(r.marker.Len))
+	return r.gen == nil || holds(r.gen.fd, r.marker, r.Offset+r.Length-int64(r.marker.Len))
 }
