@@ -45,7 +45,6 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	// A small heap that is collected often: memory counts more here than CPU.
 	debug.SetGCPercent(50)
-	debug.SetMemoryLimit(12 << 20)
 	os.Exit(command(os.Args[1:]))
 }
 
@@ -85,6 +84,10 @@ func stream(args []string) int {
 		return nil
 	})
 	fs.BoolVar(&once, "once", false, "deliver all that is there now, then exit")
+	fs.Func("engine", "how files are known: by `inode|name`; name is for file systems whose inode numbers change, and loses lines at some rotations (default inode)", func(s string) error {
+		c.Engine = config.Engine(s)
+		return nil
+	})
 	fs.Func("emit", "the line as it is, after its file's path, or as an object: `raw|prefix|json` (default raw)", func(s string) error {
 		src.Emit = config.Emit(s)
 		return nil

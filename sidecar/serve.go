@@ -15,11 +15,20 @@ import (
 	"logging.taco/sidecar/checkpoint"
 	"logging.taco/sidecar/config"
 	"logging.taco/sidecar/follow"
+	"logging.taco/sidecar/follow/byname"
 	"logging.taco/sidecar/pipeline"
 	"logging.taco/sidecar/record"
 	"logging.taco/sidecar/sink/stdout"
 	"logging.taco/sidecar/telemetry"
 )
+
+// engine is what follows the files.
+type engine interface {
+	pipeline.Follower
+	telemetry.Follower
+	Start()
+	Close()
+}
 
 // rangeSize bounds what one delivery, and so what a kill -9 can repeat.
 const rangeSize = 252 << 10
@@ -65,7 +74,10 @@ func serve(c config.Config, once bool) int {
 		outputs = append(outputs, stdout.Source{Emit: s.Emit, Framing: framing})
 		sources = append(sources, telemetry.Source{Paths: strings.Join(s.Paths, ","), Charset: charset})
 	}
-	follower := follow.New(o)
+	var follower engine = follow.New(o)
+	if c.Engine == config.EngineName {
+		follower = byname.New(o)
+	}
 	out := stdout.New(int(os.Stdout.Fd()), outputs)
 	metrics := telemetry.New(buildVersion(), sources, follower, out.Stats())
 	if c.Metrics != "" {
@@ -89,7 +101,7 @@ func serve(c config.Config, once bool) int {
 
 // wait waits for the end of delivery; after a signal no longer than grace, or
 // until a second signal.
-func wait(ctx context.Context, done chan error, f *follow.Follower, grace time.Duration, log *slog.Logger) int {
+func wait(ctx context.Context, done chan error, f engine, grace time.Duration, log *slog.Logger) int {
 	finish := func(err error) int {
 		f.Close()
 		if err != nil {
@@ -150,6 +162,9 @@ func explain(w io.Writer, c config.Config) {
 			owner = ", written by container " + s.Container
 		}
 		fmt.Fprintf(w, "follows %s%s\n  each %s goes to stdout (%s)\n", strings.Join(s.Paths, ", "), owner, unit(s), s.Emit)
+	}
+	if c.Engine == config.EngineName {
+		fmt.Fprintln(w, "files are known by their names alone, which loses lines at some rotations")
 	}
 	state := "no checkpoint: every start reads again"
 	if c.State != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -137,7 +138,8 @@ func (f *Follower) sameContent(g *generation) bool {
 }
 
 // ended handles a generation without unread bytes: where it was replaced or
-// unlinked, it is retired after a quiet while.
+// unlinked, it is retired after a quiet while. One that was renamed may still
+// have its writer, and costs but a descriptor: it stays longer.
 func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
 	f.mu.Lock()
 	detached := g.detached || st.links == 0
@@ -146,7 +148,11 @@ func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
 		f.mu.Unlock()
 		return atEnd
 	}
-	if now.Sub(g.grewAt) < settleFor {
+	settle := settleFor
+	if st.links > 0 && len(g.q.gens)-slices.Index(g.q.gens, g) <= renamedMost {
+		settle = renamedFor
+	}
+	if now.Sub(g.grewAt) < settle {
 		// No directory watch covers it any more: look again in a while.
 		f.idleLocked(g, now.Add(retryFor))
 		f.mu.Unlock()

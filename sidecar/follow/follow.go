@@ -65,7 +65,9 @@ const (
 	pollEvery    = 250 * time.Millisecond // the look where there is no inotify
 	lookCostCap  = 2000                   // a look may take 1/2000 of the time, or it gets rarer
 	pollCostCap  = 100
-	settleFor    = 10 * time.Second // quiet time after which a replaced or unlinked generation is retired
+	settleFor    = 10 * time.Second // quiet time after which an unlinked generation is retired
+	renamedFor   = 10 * time.Minute // the same for the last renamed ones of a path,
+	renamedMost  = 16               // which are so many
 	shadowFor    = 10 * time.Second // quiet time after which what looks like a copy is taken for a file of its own
 	retryFor     = time.Second      // between attempts at a file that could not be opened or read
 	sayAgainFrom = 10000            // at most this many "said once" notes are remembered

@@ -18,9 +18,22 @@ import (
 	"logging.taco/sidecar/sink"
 )
 
+// Follower turns files into ranges. *follow.Follower is the usual one and says
+// what the methods do; its own loop calls them all from one goroutine.
+type Follower interface {
+	Collect() (follow.Range, bool)
+	Ack(*follow.Range)
+	Release(*follow.Range)
+	Wait(ctx context.Context, atMost time.Duration)
+	Look()
+	Flush()
+	Structure() uint64
+	Positions(to []follow.Position) []follow.Position
+}
+
 // Pipeline holds the parts; all but Checkpoint are needed.
 type Pipeline struct {
-	Follower   *follow.Follower
+	Follower   Follower
 	Sink       sink.Sink
 	Checkpoint *checkpoint.Checkpoint // nil: nothing is remembered
 	Log        *slog.Logger

@@ -22,11 +22,17 @@ import (
 type Metrics struct {
 	version  string
 	sources  []counters
-	follower *follow.Follower
+	follower Follower
 	stdout   *stdout.Stats
 
 	stale, written, failed atomic.Int64 // written: nanoseconds since 1970
 	ready                  atomic.Bool
+}
+
+// Follower is what follows the files.
+type Follower interface {
+	Counts() follow.Counts
+	Unread() (bytes int64, paths []string)
 }
 
 type counters struct {
@@ -42,7 +48,7 @@ type Source struct {
 }
 
 // New makes the metrics of the sources.
-func New(version string, sources []Source, f *follow.Follower, s *stdout.Stats) *Metrics {
+func New(version string, sources []Source, f Follower, s *stdout.Stats) *Metrics {
 	m := &Metrics{version: version, sources: make([]counters, len(sources)), follower: f, stdout: s}
 	for i := range sources {
 		m.sources[i].Source = sources[i]

@@ -52,9 +52,12 @@ func (a *agent) freeze() {
 func (a *agent) thaw() { a.cmd.Process.Signal(syscall.SIGCONT) }
 
 // peakRSS is the largest resident set in KiB of a running agent.
-func peakRSS(a *agent) (kib int64) {
+func peakRSS(a *agent) int64 { return status(a, "VmHWM:") }
+
+// status is a number of /proc/PID/status.
+func status(a *agent, key string) (n int64) {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.cmd.Process.Pid))
-	_, rest, _ := strings.Cut(string(b), "VmHWM:")
-	fmt.Sscan(rest, &kib)
-	return kib
+	_, rest, _ := strings.Cut(string(b), key)
+	fmt.Sscan(rest, &n)
+	return n
 }

@@ -103,7 +103,7 @@ func (s *Sink) each(r *follow.Range, f *record.Framing, encode func(out, text []
 
 // raw writes the bytes as they are.
 func (s *Sink) raw(r *follow.Range) error {
-	if s.pipe != nil {
+	if s.pipe != nil && r.FD() >= 0 {
 		done, err := s.pipe.move(r, &s.stats)
 		if err == errTorn {
 			if err = s.write(newline); err == nil {
