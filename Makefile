@@ -36,7 +36,8 @@ demo-down: bin/cluster ## remove what make demo made
 
 # All that CI runs. What a machine lacks is installed where that can be done
 # (Debian, as root); elsewhere the tests that need it are skipped and say so,
-# but with CI=true they fail.
+# but with CI=true they fail. -count=1 where tests run programs that they build:
+# Go's cache of results does not know of these.
 .NOTPARALLEL:
 .PHONY: test
 test: machine lint unit torture cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
@@ -58,7 +59,7 @@ lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, R
 	$(GO) vet ./...
 	cd test/cluster && $(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(GO) test ./test/architecture ./test/readme
+	$(GO) test -count=1 ./test/architecture ./test/readme
 
 # The injector's tests run a real API server, of those that the node runs too.
 .PHONY: unit
@@ -69,17 +70,17 @@ unit: bin/cluster
 .PHONY: torture
 torture: ## rotation, restarts and bad luck: what is written against what arrives
 	$(SECTION) 'torture'
-	$(GO) test ./test/torture
+	$(GO) test -count=1 ./test/torture
 
 .PHONY: cluster-test
 cluster-test:
 	$(SECTION) 'the test cluster'
-	cd test/cluster && $(GO) test ./...
+	cd test/cluster && $(GO) test -count=1 ./...
 
 .PHONY: image-test
 image-test:
 	$(SECTION) 'images'
-	$(GO) test ./test/images
+	$(GO) test -count=1 ./test/images
 
 .PHONY: e2e
 e2e: bin/cluster

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -151,11 +152,15 @@ func stored(b *bench, name string) []byte {
 func admissions(b *bench) (sum float64) {
 	b.Helper()
 	var list corev1.PodList
-	out, err := b.try("", "get", "--raw", "/api/v1/namespaces/"+own+"/pods?labelSelector=app.kubernetes.io/component%3Dinjector")
-	if err != nil {
-		b.Fatal(err)
-	}
-	decode(b, out, &list)
+	b.eventually("no injector is about to end", func() error {
+		b.get(&list, "pods", "-n", own, "-l", "app.kubernetes.io/component=injector")
+		for _, pod := range list.Items {
+			if pod.DeletionTimestamp != nil {
+				return errors.New(pod.Name)
+			}
+		}
+		return nil
+	})
 	found := 0
 	for _, pod := range list.Items {
 		metrics, err := b.try("", "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:8080/proxy/metrics", own, pod.Name))
