@@ -24,6 +24,8 @@ type Config struct {
 	State string `yaml:"state,omitempty"`
 	// From is where a file without a checkpoint begins.
 	From From `yaml:"from,omitempty"`
+	// Engine is how files are known; empty: EngineInode.
+	Engine Engine `yaml:"engine,omitempty"`
 	// FlushTimeout is how long an unfinished last line waits for its newline.
 	FlushTimeout Duration `yaml:"flush-timeout,omitempty"`
 	// Linger is how long, at most, to keep following after SIGTERM until the files are quiet.
@@ -59,6 +61,14 @@ const (
 	EmitRaw    Emit = "raw"    // the line as it is
 	EmitPrefix Emit = "prefix" // the file's path, a colon and a space, the line
 	EmitJSON   Emit = "json"   // one object a line: log, log_file, time…
+)
+
+// Engine is how files are known.
+type Engine string
+
+const (
+	EngineInode Engine = "inode" // by inode and content
+	EngineName  Engine = "name"  // by name: for file systems whose inode numbers change
 )
 
 // From is where a file without a checkpoint begins.

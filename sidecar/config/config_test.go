@@ -32,6 +32,7 @@ func TestFaultsNameTheirLine(t *testing.T) {
 		{"sources:\n- paths: ['/a[']\n", "malformed"},
 		{"sources:\n- paths: [/a]\n  emit: xml\n", `line 3: sources[0].emit: "xml": use raw, prefix or json`},
 		{"from: middle\nsources:\n- paths: [/a]\n", `line 1: from: "middle"`},
+		{"engine: tail\nsources:\n- paths: [/a]\n", `line 1: engine: "tail": use inode or name`},
 		{"grace: soon\nsources:\n- paths: [/a]\n", `line 1: "soon" is not a duration`},
 		{"max-line: 1GiB\nsources:\n- paths: [/a]\n", `line 1: max-line: "1GiB"`},
 		{"max-line: -5\nsources:\n- paths: [/a]\n", `line 1: "-5" is not a size`},

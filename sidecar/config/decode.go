@@ -126,6 +126,11 @@ func (c *Config) Validate() error {
 	default:
 		return &FieldError{-1, "from", string(c.From), "use start or end"}
 	}
+	switch c.Engine {
+	case "", EngineInode, EngineName:
+	default:
+		return &FieldError{-1, "engine", string(c.Engine), "use inode or name"}
+	}
 	if c.MaxLine < MinMaxLine || c.MaxLine > MaxMaxLine {
 		return &FieldError{-1, "max-line", c.MaxLine.String(), fmt.Sprintf("use a size from %v to %v", MinMaxLine, MaxMaxLine)}
 	}
