@@ -27,6 +27,7 @@ package follow
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -69,6 +70,7 @@ const (
 	renamedFor   = 10 * time.Minute // the same for the last renamed ones of a path,
 	renamedMost  = 16               // which are so many
 	shadowFor    = 10 * time.Second // quiet time after which what looks like a copy is taken for a file of its own
+	absentFor    = 30 * time.Second // without any file before that is said
 	retryFor     = time.Second      // between attempts at a file that could not be opened or read
 	sayAgainFrom = 10000            // at most this many "said once" notes are remembered
 )
@@ -99,6 +101,10 @@ type Follower struct {
 	moved     map[string]moved // since then, by the new name
 	moves     int64
 	flushing  bool
+
+	absent   map[string]bool // patterns that nothing has matched yet; the look's
+	absentAt time.Time       // when that is said
+	last     atomic.Bool     // the next look may be the last
 
 	buf [window]byte // the loop's, for looking at ends of ranges
 }
@@ -146,7 +152,13 @@ func New(o Options) *Follower {
 		idle:   map[*generation]bool{},
 		said:   map[string]bool{},
 		moved:  map[string]moved{},
+		absent: map[string]bool{},
 		first:  true,
+	}
+	for i := range o.Sources {
+		for _, p := range o.Sources[i].Patterns {
+			f.absent[p] = true
+		}
 	}
 	for _, p := range o.Resume {
 		f.age += ageStep
@@ -161,6 +173,7 @@ func New(o Options) *Follower {
 // in the background until Close.
 func (f *Follower) Start() {
 	f.watch = newWatcher(f)
+	f.absentAt = time.Now().Add(absentFor)
 	f.look()
 	f.mu.Lock()
 	f.first = false
@@ -194,6 +207,7 @@ func (f *Follower) Flush() {
 
 // Look looks at all patterns now; for a last look before the end.
 func (f *Follower) Look() {
+	f.last.Store(true)
 	f.watch.lookNow()
 	f.mu.Lock()
 	for _, q := range f.queues {

@@ -31,11 +31,12 @@ func (f *Follower) look() {
 					found = f.see(p, src, round) || found
 				}
 			}
-			if !found && round == 1 {
-				f.log.Info("no such file yet; waiting for it", "path", pattern)
+			if found {
+				delete(f.absent, pattern)
 			}
 		}
 	}
+	f.sayAbsent(began)
 	f.sayFaults(e.faults)
 	f.giveUpResume()
 	f.detach(round)
@@ -235,6 +236,23 @@ func (f *Follower) noteOnce(key, message, file string) {
 	if f.onceLocked(key) {
 		f.log.Warn(message, "file", file)
 	}
+}
+
+// sayAbsent says once which patterns have not stood for any file, when that
+// has lasted a while or the end has come: at first, most programs have not
+// written yet.
+func (f *Follower) sayAbsent(now time.Time) {
+	if len(f.absent) == 0 || now.Before(f.absentAt) && !f.last.Load() {
+		return
+	}
+	for i := range f.opt.Sources {
+		for _, pattern := range f.opt.Sources[i].Patterns {
+			if f.absent[pattern] {
+				f.log.Warn("no such file so far; waiting for it", "path", pattern)
+			}
+		}
+	}
+	clear(f.absent)
 }
 
 // sayFaults says once which folders cannot be listed, and once that they can be again.
