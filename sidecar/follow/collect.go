@@ -164,6 +164,7 @@ func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
 }
 
 // fault handles an error of the file system: said once, counted, tried again.
+// It holds nothing else back, its successors at the path included.
 func (f *Follower) fault(g *generation, err error) (Range, state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -173,7 +174,7 @@ func (f *Follower) fault(g *generation, err error) (Range, state) {
 		f.log.Warn("a file cannot be read; trying again", "file", g.name, "error", err)
 	}
 	f.idleLocked(g, f.now().Add(retryFor))
-	return Range{}, unfinished
+	return Range{}, atEnd
 }
 
 // cut finds the end of the next range by looking at the end of what is there.

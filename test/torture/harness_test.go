@@ -54,7 +54,7 @@ type agent struct {
 	t   *testing.T
 	cmd *exec.Cmd
 	end chan struct{} // closed when stdout is read to its end
-	err bytes.Buffer
+	err transcript
 
 	mu   sync.Mutex
 	more *sync.Cond
@@ -62,6 +62,27 @@ type agent struct {
 	mute bool          // its stderr is somebody else's to show
 	slow time.Duration // the reader waits so long after each read of slowBy bytes
 }
+
+// transcript is what a program writes while others read it.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}
+
+// said is what stands on stderr so far.
+func (a *agent) said() string { return a.err.String() }
 
 type option func(*agent)
 

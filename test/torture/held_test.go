@@ -44,7 +44,7 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	a.until("the last line", func(out string) bool { return strings.HasSuffix(out, "a end\n") })
 	out := a.stop()
 	var given int
-	for _, m := range regexp.MustCompile(`given up before it was delivered.* bytes=(\d+)`).FindAllStringSubmatch(a.err.String(), -1) {
+	for _, m := range regexp.MustCompile(`given up before it was delivered.* bytes=(\d+)`).FindAllStringSubmatch(a.said(), -1) {
 		var n int
 		fmt.Sscan(m[1], &n)
 		given += n
@@ -52,7 +52,7 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	if want := files*each*9 + len("a end\n") - given; len(out) != want || given == 0 {
 		t.Errorf("%d bytes delivered, %d said to be given up; together they should be %d", len(out), given, want+given)
 	}
-	if n := strings.Count(a.err.String(), "fill the disk"); n != 1 {
-		t.Errorf("the alarm was raised %d times, want once:\n%s", n, a.err.String())
+	if n := strings.Count(a.said(), "fill the disk"); n != 1 {
+		t.Errorf("the alarm was raised %d times, want once:\n%s", n, a.said())
 	}
 }

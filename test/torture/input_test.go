@@ -84,8 +84,8 @@ func TestPathThatNeverAppearsIsSaidOnce(t *testing.T) {
 	create(t, filepath.Join(dir, "b.log")).write("not followed\n")
 	a.stop()
 	for _, path := range []string{never, absent} {
-		if n := strings.Count(a.err.String(), path); n != 1 {
-			t.Errorf("%s is named %d times, want once:\n%s", path, n, a.err.String())
+		if n := strings.Count(a.said(), path); n != 1 {
+			t.Errorf("%s is named %d times, want once:\n%s", path, n, a.said())
 		}
 	}
 }
@@ -118,8 +118,8 @@ func TestWhatIsNoFileIsLeftOut(t *testing.T) {
 	a.untilLines(2)
 	equal(t, a.stop(), "odd\na 1\n")
 	for _, n := range []string{"fifo.log", "folder.log", "socket.log"} {
-		if got := strings.Count(a.err.String(), filepath.Join(dir, n)); got != 1 {
-			t.Errorf("%s is named %d times, want once:\n%s", n, got, a.err.String())
+		if got := strings.Count(a.said(), filepath.Join(dir, n)); got != 1 {
+			t.Errorf("%s is named %d times, want once:\n%s", n, got, a.said())
 		}
 	}
 	if got := offsetOf(t, filepath.Join(dir, "state"), odd); got != 4 {
@@ -152,8 +152,8 @@ func TestUnreadableFile(t *testing.T) {
 	must(t, os.Chmod(secret, 0o644))
 	a.untilLines(2)
 	equal(t, a.stop(), "o 1\ns 1\n")
-	if n := strings.Count(a.err.String(), secret); n != 1 {
-		t.Errorf("the file is named %d times, want once:\n%s", n, a.err.String())
+	if n := strings.Count(a.said(), secret); n != 1 {
+		t.Errorf("the file is named %d times, want once:\n%s", n, a.said())
 	}
 }
 
@@ -165,8 +165,8 @@ func TestMetricsPort(t *testing.T) {
 	a := stream(t, "--metrics", taken.Addr().String(), name)
 	a.untilLines(1)
 	equal(t, a.stop(), "one\n")
-	if !strings.Contains(a.err.String(), "metrics") {
-		t.Errorf("the port that is taken is not told: %s", a.err.String())
+	if !strings.Contains(a.said(), "metrics") {
+		t.Errorf("the port that is taken is not told: %s", a.said())
 	}
 	address := taken.Addr().String()
 	taken.Close()
@@ -183,5 +183,29 @@ func TestMetricsPort(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			return strings.Contains(string(b), want)
 		})
+	}
+}
+
+// TestReadErrors follows a file that the kernel refuses to read, as a failing
+// disk does: a sysfs attribute of an interface that has no speed.
+func TestReadErrors(t *testing.T) {
+	const faulty = "/sys/class/net/lo/speed"
+	if _, err := os.ReadFile(faulty); err == nil {
+		t.Skip(faulty, " can be read here")
+	}
+	dir := t.TempDir()
+	bad, good := filepath.Join(dir, "bad.log"), filepath.Join(dir, "good.log")
+	must(t, os.Symlink(faulty, bad))
+	create(t, good).write("g 1\n")
+	a := stream(t, "--state", filepath.Join(dir, "state"), bad, good)
+	a.untilLines(1)
+	eventually(t, "the fault is said", func() bool { return strings.Contains(a.said(), bad) })
+	create(t, filepath.Join(dir, "mended")).write("b 1\n")
+	must(t, os.Remove(bad))
+	must(t, os.Symlink("mended", bad))
+	a.until("the file that can be read", func(out string) bool { return strings.Contains(out, "b 1\n") })
+	inOrder(t, a.stop(), map[string][]string{"g": {"g 1"}, "b": {"b 1"}})
+	if n := strings.Count(a.said(), "cannot be read"); n != 1 {
+		t.Errorf("said %d times, want once:\n%s", n, a.said())
 	}
 }

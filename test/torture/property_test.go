@@ -138,7 +138,7 @@ func play(t *testing.T, history []op, glob bool) (fault string) {
 		fault = fmt.Sprintf("tokens %v never came", p.missing())
 	}
 	p.out += p.a.stop()
-	p.said += p.a.err.String()
+	p.said += p.a.said()
 	if fault != "" {
 		fault += "\n" + p.said
 	}
@@ -254,7 +254,7 @@ func (p *player) step(o op) {
 		if p.a != nil {
 			p.thaw()
 			p.out += p.a.stop()
-			p.said += p.a.err.String()
+			p.said += p.a.said()
 			p.a = nil
 			p.settled = true
 		}

@@ -148,8 +148,8 @@ func TestCorruptCheckpoint(t *testing.T) {
 	a := stream(t, "--state", state, name)
 	a.untilLines(1)
 	equal(t, a.stop(), "one\n")
-	if n := strings.Count(a.err.String(), "\n"); n != 1 || !strings.Contains(a.err.String(), "checkpoint.bad") {
-		t.Errorf("want one message that names checkpoint.bad, got: %s", a.err.String())
+	if n := strings.Count(a.said(), "\n"); n != 1 || !strings.Contains(a.said(), "checkpoint.bad") {
+		t.Errorf("want one message that names checkpoint.bad, got: %s", a.said())
 	}
 	if b, _ := os.ReadFile(filepath.Join(state, "checkpoint.bad")); string(b) != "rubbish" {
 		t.Errorf("the bad checkpoint was not kept: %q", b)

@@ -163,8 +163,8 @@ func TestCompressedFilesAreLeftOut(t *testing.T) {
 	a := stream(t, "--once", filepath.Join(dir, "a.log*"))
 	a.exit()
 	equal(t, a.output(), "a 1\n")
-	if n := strings.Count(a.err.String(), "compressed"); n != 1 {
-		t.Errorf("said %d times, want once: %s", n, a.err.String())
+	if n := strings.Count(a.said(), "compressed"); n != 1 {
+		t.Errorf("said %d times, want once: %s", n, a.said())
 	}
 }
 
@@ -178,7 +178,7 @@ func TestTruncationWithoutACopyIsCounted(t *testing.T) {
 	l.write("new\n")
 	a.untilLines(2)
 	equal(t, a.stop(), "whole\nnew\n")
-	if !strings.Contains(a.err.String(), "bytes=4") {
-		t.Errorf("the lost bytes are not told: %s", a.err.String())
+	if !strings.Contains(a.said(), "bytes=4") {
+		t.Errorf("the lost bytes are not told: %s", a.said())
 	}
 }
