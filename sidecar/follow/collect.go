@@ -114,8 +114,10 @@ func (f *Follower) next(g *generation) (Range, state) {
 		return f.again(g)
 	}
 	if g.faulty {
+		f.mu.Lock()
 		g.faulty = false
-		f.log.Info("reading goes on", "file", r.Path)
+		f.log.Info("reading goes on", "file", g.name)
+		f.mu.Unlock()
 	}
 	if state == unread {
 		f.mu.Lock()

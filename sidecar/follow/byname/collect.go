@@ -54,17 +54,26 @@ func (e *Engine) cutLocked(f *file, now time.Time) (follow.Range, bool) {
 		f.room = whole // a long record
 		f.roomy()
 		return r, false
-	case c.over || e.flushing || !now.Before(c.grewAt.Add(e.opt.FlushTimeout)):
+	case c.over || e.flushing || f.whole(framing) && !now.Before(c.grewAt.Add(e.opt.FlushTimeout)):
 		n, r.End = there, follow.EndFlush
 		if framing.EndsLine(c.data, c.pos.Offset) {
 			r.End = follow.EndRecord // it waited for a line that could have continued it
 		}
 	default:
 		f.due = c.grewAt.Add(e.opt.FlushTimeout)
+		if !f.whole(framing) {
+			f.due = time.Time{} // its run will find the missing byte
+		}
 		return r, false
 	}
 	f.flying = true
 	return r.Carry(c.data[:n], c.after(n, r.End == follow.EndSplit)), true
+}
+
+// whole tells whether the bytes end with a whole code unit. The library gives
+// those of UTF-16 only up to the byte 0x0A, the first half of a newline.
+func (f *file) whole(framing follow.Framing) bool {
+	return f.contents[0].read()%int64(framing.Unit()) == 0
 }
 
 // roomy lets the file's run go on.
