@@ -103,9 +103,9 @@ func serve(c config.Config, once bool) int {
 // until a second signal.
 func wait(ctx context.Context, done chan error, f engine, grace time.Duration, log *slog.Logger) int {
 	finish := func(err error) int {
+		bytes, _ := f.Unread()
 		f.Close()
 		if err != nil {
-			bytes, _ := f.Unread()
 			log.Error("stopped", "error", err, "undelivered_bytes", bytes)
 			return exitFailed
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -230,5 +231,39 @@ func TestKilledAtRandomPoints(t *testing.T) {
 	t.Logf("%d lines, %d kills, %d lines repeated in %d places", written+1, kills, repeated, backs)
 	if backs > kills {
 		t.Errorf("repeated in %d places by %d kills", backs, kills)
+	}
+}
+
+// TestFullStateFolder has the checkpoint on a disk without space.
+func TestFullStateFolder(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount a small disk; run as root")
+	}
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	must(t, os.Mkdir(state, 0o755))
+	must(t, syscall.Mount("tmpfs", state, "tmpfs", 0, "size=64k"))
+	t.Cleanup(func() { syscall.Unmount(state, syscall.MNT_DETACH) })
+	filler := filepath.Join(state, "filler")
+	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o644); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	l := create(t, name)
+	l.write("a 1\n")
+	a := stream(t, "--state", state, name)
+	a.untilLines(1)
+	l.write("a 2\n")
+	a.untilLines(2)
+	if n := strings.Count(a.said(), "without its checkpoint"); n != 1 {
+		t.Errorf("said %d times, want once:\n%s", n, a.said())
+	}
+	must(t, os.Remove(filler))
+	eventually(t, "the checkpoint", func() bool {
+		b, err := os.ReadFile(filepath.Join(state, "checkpoint"))
+		return err == nil && len(b) > 0
+	})
+	equal(t, a.stop(), "a 1\na 2\n")
+	if got := offsetOf(t, state, name); got != 8 {
+		t.Errorf("offset %d, want 8", got)
 	}
 }
