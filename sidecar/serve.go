@@ -103,11 +103,19 @@ func serve(c config.Config, once bool) int {
 // until a second signal.
 func wait(ctx context.Context, done chan error, f engine, grace time.Duration, log *slog.Logger) int {
 	finish := func(err error) int {
-		bytes, _ := f.Unread()
-		f.Close()
+		defer f.Close()
 		if err != nil {
+			bytes, _ := f.Unread()
 			log.Error("stopped", "error", err, "undelivered_bytes", bytes)
 			return exitFailed
+		}
+		// What came after the end was reached is the next process's; what could
+		// not be read is not.
+		if u, ok := f.(interface{ Unreadable() (int64, []string) }); ok {
+			if bytes, paths := u.Unreadable(); bytes > 0 {
+				log.Error("stopped with bytes that could not be read", "bytes", bytes, "files", some(paths))
+				return exitUndelivered
+			}
 		}
 		return exitOK
 	}
@@ -128,14 +136,17 @@ func wait(ctx context.Context, done chan error, f engine, grace time.Duration, l
 	if bytes == 0 {
 		return exitOK
 	}
-	const most = 5
-	more := ""
-	if len(paths) > most {
-		more = fmt.Sprintf(" and %d more", len(paths)-most)
-		paths = paths[:most]
-	}
-	log.Error("stopped with undelivered bytes", "bytes", bytes, "files", strings.Join(paths, ", ")+more, "grace", grace)
+	log.Error("stopped with undelivered bytes", "bytes", bytes, "files", some(paths), "grace", grace)
 	return exitUndelivered
+}
+
+// some names a few files of many.
+func some(paths []string) string {
+	const most = 5
+	if len(paths) <= most {
+		return strings.Join(paths, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(paths[:most], ", "), len(paths)-most)
 }
 
 // unit says what a record is.

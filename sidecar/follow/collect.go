@@ -343,21 +343,3 @@ func (f *Follower) Wait(ctx context.Context, atMost time.Duration) {
 		}
 	}
 }
-
-// Unread sums up the bytes that are there and not delivered, with the paths that have any.
-func (f *Follower) Unread() (bytes int64, paths []string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, q := range f.queues {
-		for _, g := range q.gens {
-			if g.fd < 0 || g.shadowOf != nil {
-				continue
-			}
-			if st, err := statFD(g.fd); err == nil && st.size > g.acked {
-				bytes += st.size - g.acked
-				paths = append(paths, g.name)
-			}
-		}
-	}
-	return bytes, paths
-}

@@ -92,6 +92,7 @@ type Follower struct {
 	idle   map[*generation]bool // generations that wait for time to pass: unfinished, detached or shadowing
 	resume []resumed            // not yet found again
 	age    int64                // of the newest generation
+	closed map[string]bool      // names that match and could not be opened
 	said   map[string]bool      // notes that are said once
 	counts Counts
 	// structure counts changes of the set of generations, names and epochs.
@@ -150,6 +151,7 @@ func New(o Options) *Follower {
 		names:  map[string]*generation{},
 		queues: map[string]*queue{},
 		idle:   map[*generation]bool{},
+		closed: map[string]bool{},
 		said:   map[string]bool{},
 		moved:  map[string]moved{},
 		absent: map[string]bool{},

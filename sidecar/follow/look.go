@@ -113,13 +113,7 @@ func (f *Follower) renameLocked(g *generation, name string) {
 func (f *Follower) discover(name string, src *Source, round int64) {
 	fd, st, err := open(name)
 	if err != nil {
-		if err != unix.ENOENT {
-			f.mu.Lock()
-			if f.onceLocked("open " + name) {
-				f.log.Warn("a file cannot be opened; trying again", "file", name, "error", err)
-			}
-			f.mu.Unlock()
-		}
+		f.unopened(name, err)
 		return
 	}
 	g := &generation{
@@ -131,6 +125,7 @@ func (f *Follower) discover(name string, src *Source, round int64) {
 
 	f.mu.Lock()
 	delete(f.said, "open "+name)
+	delete(f.closed, name)
 	defer f.mu.Unlock()
 	// The loop takes from the queue at once: the older ones go in first.
 	for _, m := range append(missed, g) {
@@ -140,6 +135,23 @@ func (f *Follower) discover(name string, src *Source, round int64) {
 			m.close() // a second name of it, or found by the loop in this moment
 		}
 	}
+}
+
+// unopened notes a file that matches and cannot be opened.
+func (f *Follower) unopened(name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == unix.ENOENT:
+		return
+	case err == unix.EMFILE || err == unix.ENFILE:
+		if f.onceLocked("descriptors") {
+			f.log.Error("too many files are open; the rest waits: raise the limit of open files", "file", name)
+		}
+	case f.onceLocked("open " + name):
+		f.log.Warn("a file cannot be opened; trying again", "file", name, "error", err)
+	}
+	f.closed[name] = true
 }
 
 // enterLocked adds an open generation.
@@ -260,7 +272,7 @@ func (f *Follower) sayFaults(faults map[string]error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for dir, err := range faults {
-		if f.onceLocked("list " + dir) {
+		if f.onceLocked("list "+dir) && err != unix.EMFILE {
 			f.log.Warn("a folder cannot be listed; trying again", "folder", dir, "error", err)
 		}
 	}

@@ -204,8 +204,31 @@ func TestReadErrors(t *testing.T) {
 	must(t, os.Remove(bad))
 	must(t, os.Symlink("mended", bad))
 	a.until("the file that can be read", func(out string) bool { return strings.Contains(out, "b 1\n") })
-	inOrder(t, a.stop(), map[string][]string{"g": {"g 1"}, "b": {"b 1"}})
+	// The link's first file stays unread, and the status says so.
+	inOrder(t, a.stopWith(3), map[string][]string{"g": {"g 1"}, "b": {"b 1"}})
 	if n := strings.Count(a.said(), "cannot be read"); n != 1 {
 		t.Errorf("said %d times, want once:\n%s", n, a.said())
+	}
+}
+
+// TestMoreFilesThanDescriptors: the status tells that not all was delivered.
+func TestMoreFilesThanDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 50 {
+		create(t, filepath.Join(dir, fmt.Sprintf("%d.log", i))).write("12345\n")
+	}
+	cmd := exec.Command("sh", "-c", `ulimit -n 20; exec "$0" "$@"`, binary, "stream", "--once", filepath.Join(dir, "*.log"))
+	a := launch(t, cmd)
+	if code := a.exit(); code != 3 {
+		t.Errorf("exit status %d, want 3", code)
+	}
+	if n := strings.Count(a.said(), "limit of open files"); n != 1 {
+		t.Errorf("the limit is named %d times, want once", n)
+	}
+	var told int
+	_, rest, _ := strings.Cut(a.said(), "could not be read\" bytes=")
+	fmt.Sscan(rest, &told)
+	if got := len(a.output()); got == 0 || got+told != 50*6 {
+		t.Errorf("%d bytes delivered, %d said to be left; together they should be 300:\n%s", got, told, a.said())
 	}
 }

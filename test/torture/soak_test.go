@@ -31,6 +31,8 @@ func TestSoak(t *testing.T) {
 		const each = 2000
 		l.write(text(numbered("a", written, each)))
 		written += each
+		// No program can read what is deleted before it has opened it.
+		eventually(t, "the file is open", func() bool { return opened(a, name) })
 		l.rotate(fmt.Sprintf("%s.%d", name, i))
 		if i >= 3 {
 			must(t, os.Remove(fmt.Sprintf("%s.%d", name, i-3)))
