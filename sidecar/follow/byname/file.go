@@ -15,7 +15,7 @@ type file struct {
 
 	// Its run's own.
 
-	fd   *os.File // what the name stood for when reading began; not the library's
+	fd   *os.File // what the name stood for when reading of the content began; not the library's; nil: gone
 	seen sighting
 
 	// Guarded by Engine.mu.

@@ -64,7 +64,13 @@ func (e *Engine) tail(f *file) {
 				return
 			}
 		case <-l.truncated:
+			// It says so of a smaller file that has replaced a larger one, too.
+			e.rest(f)
 			e.anew(f, &e.counts.Truncations)
+			f.fd.Close()
+			if f.fd, err = open(f.path); err != nil {
+				return
+			}
 		case <-ticks.C:
 			if e.stuck(f) {
 				return
@@ -98,7 +104,7 @@ func (l listener) Printf(format string, _ ...any) {
 
 // rest reads on to the end of the file by itself.
 func (e *Engine) rest(f *file) {
-	if !e.continues(f, f.fd) {
+	if f.fd == nil || !e.continues(f, f.fd) {
 		return // truncated
 	}
 	var buf [16 << 10]byte
