@@ -42,6 +42,9 @@ func TestCounter(t *testing.T) {
 			}
 			return err
 		})
+		if len(got.messages) > 0 { // nothing is worth a word here
+			t.Errorf("%s: messages %q", c.container, got.messages)
+		}
 		for i, line := range got.lines {
 			if !regexp.MustCompile(fmt.Sprintf(c.line, i)).MatchString(line) {
 				t.Errorf("%s: line %d is %q", c.container, i, line)
