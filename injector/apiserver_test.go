@@ -405,10 +405,26 @@ func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := portsFrom + int(nextPort.Add(1)%portsCount)
+		listener, err := net.Listen("tcp", address(port))
+		if err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
+
+// Ports for servers are taken in turn, and from below those that the kernel
+// gives to outgoing connections: such a connection, of any program, would
+// otherwise take one between its choice and its use.
+const (
+	portsFrom  = 20000
+	portsCount = 12000
+)
+
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(uint32(os.Getpid() * 101)) }
