@@ -12,10 +12,10 @@ import (
 )
 
 // latency times from append to arrival, at several rates.
-func latency(dir, sidecar string) error {
+func latency(dir string) error {
 	fmt.Printf("\nappend to arrival\n| lines/s | | p50 ms | p99 ms | CPU %% of a core |\n|---|---|---|---|---|\n")
 	for _, rate := range []int{10, 1000, 20_000} {
-		for _, p := range []peer{{"GNU tail -f", []string{"tail", "-n", "+1", "-f"}}, {"sidecar", []string{sidecar, "stream"}}} {
+		for _, p := range []peer{tail, ours("raw")} {
 			file := filepath.Join(dir, "paced.log")
 			f, err := os.Create(file)
 			if err != nil {
@@ -69,7 +69,7 @@ func pace(f *os.File, rate, lines int) {
 }
 
 // idle measures the cost of following quiet files.
-func idle(dir, sidecar string) error {
+func idle(dir string) error {
 	fmt.Printf("\nquiet files\n| files | CPU %% of a core | wake-ups/s | RSS MiB | private | ready after ms |\n|---|---|---|---|---|---|\n")
 	for _, n := range []int{1, 100, 1000} {
 		logs := filepath.Join(dir, fmt.Sprintf("quiet-%d", n))
@@ -83,7 +83,7 @@ func idle(dir, sidecar string) error {
 		}
 		// The second start has the checkpoint of the first.
 		args := []string{"stream", "--state", filepath.Join(logs, "state"), filepath.Join(logs, "*.log")}
-		first, err := start(sidecar, args...)
+		first, err := start(programs.sidecar, args...)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func idle(dir, sidecar string) error {
 		time.Sleep(time.Second)
 		first.stop()
 		began := time.Now()
-		s, err := start(sidecar, args...)
+		s, err := start(programs.sidecar, args...)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,7 @@
 // CPU of the process alone, speed, memory, latency and idle cost. The figures
 // of one machine on one day are in RESULTS.md; ratios travel, seconds do not.
 //
-//	go run ./test/bench [-rounds 5] [-size 1GB] [-only throughput,latency,idle]
+//	go run ./test/bench [-rounds 5] [-size 1000] [-only throughput,latency,idle] [-otel]
 package main
 
 import (
@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ var (
 	rounds = flag.Int("rounds", 5, "runs of each subject; medians are printed")
 	megs   = flag.Int("size", 1000, "MB of lines a throughput run")
 	only   = flag.String("only", "throughput,latency,idle", "what to measure, separated by commas")
+	otel   = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
 )
 
 func main() {
@@ -36,25 +36,32 @@ func bench() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	bin := filepath.Join(dir, "sidecar")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "logging.taco/sidecar")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build the sidecar: %w", err)
+	if err := build(dir, *otel); err != nil {
+		return err
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	fmt.Printf("%s, Linux %s, %d CPUs, medians of %d runs\n", runtime.Version(), strings.TrimSpace(string(kernel)), runtime.NumCPU(), *rounds)
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("%s, Linux %s, %d CPUs, load average %s at the start, medians of %d runs\n",
+		runtime.Version(), strings.TrimSpace(string(kernel)), runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:3], " "), *rounds)
 	for _, what := range strings.Split(*only, ",") {
-		run := map[string]func(string, string) error{"throughput": throughput, "latency": latency, "idle": idle}[what]
+		run := map[string]func(string) error{"throughput": throughput, "latency": latency, "idle": idle}[what]
 		if run == nil {
 			return fmt.Errorf("-only %q: use throughput, latency or idle", what)
 		}
-		if err := run(dir, bin); err != nil {
+		if err := run(dir); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	return nil
+}
+
+// output is what a program prints, without its last newline.
+func output(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // median of some figures; it sorts them.

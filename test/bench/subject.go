@@ -1,14 +1,13 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // subject is a program under measurement, with its output in our hands.
@@ -23,7 +22,7 @@ func start(name string, args ...string) (*subject, error) {
 		return nil, err
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Stdout = w
+	cmd.Stdout, cmd.Stderr = w, os.Stderr
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -46,28 +45,22 @@ func (s *subject) drain(n int64) error {
 	return nil
 }
 
-// drainAll reads at least n bytes, and then until nothing has come for half a
-// second; it returns when the last byte came. What is written may be more than
-// what is read: an encoding makes it longer.
-func (s *subject) drainAll(n int64) (time.Time, error) {
+// drainRecords reads until a text that each record has once has come n times.
+func (s *subject) drainRecords(each string, n int) error {
 	buf := make([]byte, 256<<10)
-	last := time.Now()
-	for got := int64(0); ; {
-		if got*10 >= n*9 {
-			s.out.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-		}
-		m, err := s.out.Read(buf)
-		got += int64(m)
-		if m > 0 {
-			last = time.Now()
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return last, nil
-		}
+	text := []byte(each)
+	kept := 0 // the end of what was read before, too short to hold the text
+	for left := n; left > 0; {
+		m, err := s.out.Read(buf[kept:])
+		left -= bytes.Count(buf[:kept+m], text)
+		end := kept + m
+		kept = min(len(text)-1, end)
+		copy(buf, buf[end-kept:end])
 		if err != nil {
-			return last, fmt.Errorf("after %d bytes: %w", got, err)
+			return fmt.Errorf("%d records before the end: %w", left, err)
 		}
 	}
+	return nil
 }
 
 // stop ends the subject and returns the seconds of CPU it took.
