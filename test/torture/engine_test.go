@@ -112,6 +112,14 @@ func TestNameEngineRotation(t *testing.T) {
 		want = append(append(want, lines...), "half", "whole")
 		a.untilLines(len(want))
 	}
+	// Renamed, and written to until its successor is there.
+	must(t, os.Rename(l.name, l.name+".late"))
+	time.Sleep(600 * time.Millisecond)
+	l.write("late\n")
+	l = create(t, l.name)
+	l.write("end\n")
+	want = append(want, "late", "end")
+	a.untilLines(len(want))
 	equal(t, term(a), text(want))
 }
 
@@ -196,7 +204,13 @@ func TestNameEngineUnlinked(t *testing.T) {
 	l = create(t, l.name)
 	l.write("three\n")
 	a.untilLines(3)
-	equal(t, term(a), "one\ntwo\nthree\n")
+	must(t, os.Remove(l.name))
+	time.Sleep(11500 * time.Millisecond) // it is forgotten
+	l.write("late\n")
+	l = create(t, l.name)
+	l.write("four\n")
+	a.untilLines(4)
+	equal(t, term(a), "one\ntwo\nthree\nfour\n")
 }
 
 func TestNameEngineRestart(t *testing.T) {
@@ -396,18 +410,17 @@ func TestNameEngineSlowReader(t *testing.T) {
 	inOrder(t, term(a), want)
 }
 
-// A large file is replaced by a smaller one, which the library takes for a truncation.
+// A large file is replaced by an empty one before its end is seen, which the
+// library takes for a truncation.
 func TestNameEngineSmallerSuccessor(t *testing.T) {
 	t.Parallel()
 	l := create(t, filepath.Join(t.TempDir(), "a.log"))
-	lines := numbered("a", 0, 1000)
+	lines := numbered("a", 0, 200_000)
 	l.write(text(lines))
-	a := byName(t, l.name)
-	a.untilLines(1) // it may be anywhere between the first line and its first look for changes
+	a := streamWith(t, []option{slowReader(2 * time.Millisecond)}, "--engine=name", l.name)
+	a.untilLines(1)
 	l.rotate(l.name + ".1")
 	a.untilLines(len(lines))
-	time.Sleep(1500 * time.Millisecond)
-	l.write("next\n")
-	a.untilLines(len(lines) + 1)
-	equal(t, term(a), text(lines)+"next\n")
+	time.Sleep(time.Second)
+	equal(t, term(a), text(lines))
 }

@@ -5,9 +5,9 @@
 //
 // An Engine has the methods of a follow.Follower and is used in the same way.
 // Its ranges carry their bytes, since the library reads them itself; so they are
-// copied several times, and each line costs a hop between goroutines: some 20
-// times the CPU of the default engine, and memory for every file. It is made for
-// some files, not for thousands.
+// copied several times, and each line costs a hop between goroutines: between 30
+// and 150 times the CPU of the default engine, and memory for every file. It is
+// made for some files, not for thousands.
 //
 // The package counts offsets by the lengths of the lines, and keeps a checksum
 // of the bytes before them. With these it makes up for much of what the library
@@ -18,8 +18,8 @@
 //
 // What it cannot promise:
 //
-//   - What a program writes to a file after it was renamed or unlinked, and after
-//     that was noticed, is lost.
+//   - What a program writes to a file that was renamed or unlinked is lost once
+//     that was noticed and another file has taken the name, or 10 s have passed.
 //   - Of two rotations between two looks the file in the middle is lost.
 //   - A file that was truncated and has grown beyond its old size before the next
 //     look is read on from the middle of its new content, until the next second's

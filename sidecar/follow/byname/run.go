@@ -23,6 +23,7 @@ func (e *Engine) run(f *file) {
 			break
 		}
 	}
+	e.rest(f) // it may have been written to all the same
 	f.fd.Close()
 	e.mu.Lock()
 	f.current().over = true
