@@ -20,6 +20,9 @@ import (
 	"logging.taco/sidecar/follow"
 )
 
+// outputMost bounds the memory that an agent gone wild can fill.
+const outputMost = 1 << 30
+
 // deadline bounds every wait; it is reached only by a failure.
 const deadline = 20 * time.Second
 
@@ -140,7 +143,12 @@ func (a *agent) read(r *os.File) {
 	for {
 		n, err := r.Read(buf)
 		a.mu.Lock()
-		a.out = append(a.out, buf[:n]...)
+		if a.out = append(a.out, buf[:n]...); len(a.out) > outputMost {
+			a.mu.Unlock()
+			a.t.Errorf("the agent has written more than %d bytes; it repeats itself", outputMost)
+			a.cmd.Process.Kill()
+			return
+		}
 		a.more.Broadcast()
 		a.mu.Unlock()
 		if err != nil {
