@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"logging.taco/sidecar/checkpoint"
 )
 
 // op is a step of a random history of one log file.
@@ -124,9 +126,16 @@ func play(t *testing.T, history []op, glob bool) (fault string) {
 	p.args = []string{"--state", filepath.Join(dir, "state"), "--flush-timeout=50ms", pattern}
 	p.l = create(t, p.name)
 	p.start()
-	for !opened(p.a, p.name) {
-		time.Sleep(time.Millisecond)
-	}
+	// What no checkpoint knows, and is renamed out of the pattern while no agent
+	// runs, no agent can know of.
+	eventually(t, "the first checkpoint", func() bool {
+		b, err := os.ReadFile(filepath.Join(dir, "state", checkpoint.Name))
+		if err != nil {
+			return false
+		}
+		known, err := checkpoint.Decode(b)
+		return err == nil && len(known) == 1
+	})
 	for _, o := range history {
 		p.step(o)
 	}
