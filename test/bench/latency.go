@@ -109,9 +109,9 @@ func idle(dir string) error {
 		ready := time.Since(began)
 		time.Sleep(3 * time.Second)
 		const watch = 20 * time.Second
-		cpu, wakes := s.cpuSoFar(), s.wakeups()
-		time.Sleep(watch)
-		cpu, wakes = s.cpuSoFar()-cpu, s.wakeups()-wakes
+		cpu := s.cpuSoFar()
+		wakes := s.wakeups(watch)
+		cpu = s.cpuSoFar() - cpu
 		rss, private := s.peak()
 		s.stop()
 		fmt.Printf("| %d | %.3f | %.1f | %.1f | %.1f | %.0f |\n", n, cpu/watch.Seconds()*100, float64(wakes)/watch.Seconds(), rss, private, ready.Seconds()*1000)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // subject is a program under measurement, with its output in our hands.
@@ -85,11 +86,19 @@ func (s *subject) cpuSoFar() float64 {
 	return float64(sum) / 1e9
 }
 
-// wakeups counts voluntary context switches of all threads.
-func (s *subject) wakeups() (n int64) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.cmd.Process.Pid))
-	for _, f := range files {
-		n += field(f, "voluntary_ctxt_switches:")
+// wakeups counts for a while how often the process begins to run after it did
+// not for at least 10 ms. Context switches would count what threads of one
+// process do with each other while it is awake, too.
+func (s *subject) wakeups(span time.Duration) (n int) {
+	const slot = 10 * time.Millisecond
+	was, ran := s.cpuSoFar(), false
+	for end := time.Now().Add(span); time.Now().Before(end); {
+		time.Sleep(slot)
+		now := s.cpuSoFar()
+		if now != was && !ran {
+			n++
+		}
+		was, ran = now, now != was
 	}
 	return n
 }

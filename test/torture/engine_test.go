@@ -364,7 +364,9 @@ func TestNameEngineRecords(t *testing.T) {
 	for _, r := range "first\nsecond Ċ ੊\nthird\n" {
 		wide.Write([]byte{byte(r), byte(r >> 8)})
 	}
-	for _, c := range []struct{ flag, content string }{{"--multiline=java", java}, {"--charset=utf-16le", wide.String()}} {
+	// One record that is longer than what is usually held in memory.
+	long := "Exception in thread main\n" + strings.Repeat("\tat a.b.c.d(C.java:1)\n", 10_000) + "plain\nplain\n"
+	for _, c := range []struct{ flag, content string }{{"--multiline=java", java}, {"--multiline=java", long}, {"--charset=utf-16le", wide.String()}} {
 		l := create(t, filepath.Join(t.TempDir(), "a.log"))
 		l.write(c.content)
 		var want string
