@@ -1,10 +1,8 @@
 package stdout
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/record"
@@ -24,24 +22,4 @@ func TestJSONOfASplitRecord(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-}
-
-// FuzzString holds our strings against encoding/json's reader.
-func FuzzString(f *testing.F) {
-	f.Add([]byte("plain"))
-	f.Add([]byte("\x00\x1f\"\\\n\t\r\xff\xed\xa0\x80é\u2028"))
-	f.Fuzz(func(t *testing.T, s []byte) {
-		var got string
-		if err := json.Unmarshal(appendString(nil, s), &got); err != nil {
-			t.Fatal(err)
-		}
-		want := make([]rune, 0, len(s))
-		for b := s; len(b) > 0; {
-			r, n := utf8.DecodeRune(b)
-			want, b = append(want, r), b[n:]
-		}
-		if got != string(want) {
-			t.Fatalf("got %q, want %q", got, string(want))
-		}
-	})
 }
