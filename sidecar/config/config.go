@@ -36,8 +36,14 @@ type Config struct {
 	MaxLine Size `yaml:"max-line,omitempty"`
 	// MaxHeld bounds the bytes of deleted files that are kept open for delivery; 0: no bound.
 	MaxHeld Size `yaml:"max-held,omitempty"`
+	// WhenFull is what happens to deleted files beyond MaxHeld; empty: WhenFullDiscard.
+	WhenFull WhenFull `yaml:"when-full,omitempty"`
 	// Metrics is the address of /metrics, /healthz and /readyz; empty: none.
 	Metrics string `yaml:"metrics,omitempty"`
+	// Output is where records are shipped; without an address they go to stdout.
+	Output Output `yaml:"output,omitempty"`
+	// Pod is the folder with the pod's labels and annotations, as the downward API writes them; empty: none.
+	Pod string `yaml:"pod,omitempty"`
 }
 
 // Source is a set of files that are delivered in the same way.
@@ -71,6 +77,14 @@ const (
 	EngineName  Engine = "name"  // by name: for file systems whose inode numbers change
 )
 
+// WhenFull is what happens to deleted, undelivered files beyond MaxHeld.
+type WhenFull string
+
+const (
+	WhenFullDiscard WhenFull = "discard" // the oldest is given up, said and counted
+	WhenFullBlock   WhenFull = "block"   // nothing is given up; the alarm stays
+)
+
 // From is where a file without a checkpoint begins.
 type From string
 
@@ -97,5 +111,6 @@ func Default() Config {
 		FlushTimeout: DefaultFlushTimeout,
 		Grace:        DefaultGrace,
 		MaxLine:      DefaultMaxLine,
+		Output:       DefaultOutput(),
 	}
 }

@@ -39,6 +39,16 @@ func TestFaultsNameTheirLine(t *testing.T) {
 		{"state: here\nsources:\n- paths: [/a]\n", `state: "here": use an absolute path`},
 		{"sources:\n- paths: [/a]\n---\nsources: []\n", "more than one YAML document"},
 		{"sources: [", "c.yaml: "},
+		{"sources:\n- paths: [/a]\noutput:\n  to: [ftp://x]\n", `line 4: output.to: "ftp://x": use http://`},
+		{"sources:\n- paths: [/a]\noutput:\n  to: ['http://u:secret@x']\n", `output.to: "http://u:xxxxx@x": put the user's name`},
+		{"sources:\n- paths: [/a]\noutput:\n  index: x\n", `output.to: "": an output needs`},
+		{"sources:\n- paths: [/a]\noutput:\n  two: x\n", "line 4: field two is not a key here"},
+		{"sources:\n- paths: [/a]\noutput:\n  to: [http://x]\n  index: Logs\n", `line 5: output.index: "Logs": the name must be in lower case`},
+		{"sources:\n- paths: [/a]\noutput:\n  to: [http://x]\n  index: a-%Q\n", "after % one of"},
+		{"sources:\n- paths: [/a]\noutput:\n  to: [http://x]\n  index: a-{\n", "a { needs"},
+		{"sources:\n- paths: [/a]\noutput:\n  to: [http://x]\n  in-flight: 0\n", `line 5: output.in-flight: "0"`},
+		{"sources:\n- paths: [/a]\n  emit: raw\noutput:\n  to: [http://x]\n", "emit is for stdout"},
+		{"sources:\n- paths: [/a]\nwhen-full: drop\n", `line 3: when-full: "drop": use discard or block`},
 	} {
 		if _, err := Decode("c.yaml", []byte(c.yaml)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q:\n got %v\nwant …%s…", c.yaml, err, c.want)
@@ -64,6 +74,7 @@ func TestSizes(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("sources:\n- paths: [/var/log/*.log]\n  container: app\n  emit: json\nstate: /s\nlinger: 3s\nmetrics: :9600\n"))
+	f.Add([]byte("sources:\n- paths: [/a]\noutput:\n  to: [http://x:9200]\n  ids: false\n  index: a-{b}-%Y\n  batch-wait: 0\n"))
 	f.Add([]byte("sources: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Decode("c.yaml", b)

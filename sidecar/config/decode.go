@@ -59,7 +59,7 @@ func plain(err error) string {
 	s = strings.TrimPrefix(s, "yaml: ")
 	s = strings.TrimPrefix(s, "unmarshal errors:\n  ")
 	s = strings.ReplaceAll(s, "\n  ", "; ")
-	for _, t := range []string{"config.Config", "config.Source"} {
+	for _, t := range []string{"config.Config", "config.Source", "config.Output"} {
 		s = strings.ReplaceAll(s, " not found in type "+t, " is not a key here")
 	}
 	return s
@@ -78,8 +78,8 @@ func Encode(c Config) ([]byte, error) {
 
 // FieldError is a value that cannot be used: the key, the value, and why.
 type FieldError struct {
-	Source int // index of the source that the key is in; -1: top level
-	Key    string
+	Source int    // index of the source that the key is in; -1: top level
+	Key    string // with "output." before those of the output
 	Value  string
 	Reason string
 }
@@ -109,10 +109,15 @@ func (c *Config) Validate() error {
 		}
 		switch s.Emit {
 		case "":
-			s.Emit = EmitRaw
+			if !c.Ships() {
+				s.Emit = EmitRaw
+			}
 		case EmitRaw, EmitPrefix, EmitJSON:
 		default:
 			return &FieldError{i, "emit", string(s.Emit), "use raw, prefix or json"}
+		}
+		if c.Ships() && s.Emit != "" {
+			return &FieldError{i, "emit", string(s.Emit), "emit is for stdout; with an output each record is a document"}
 		}
 		if err := CheckMultiline(s.Multiline); err != nil {
 			return &FieldError{i, "multiline", s.Multiline, err.Error()}
@@ -134,10 +139,17 @@ func (c *Config) Validate() error {
 	if c.MaxLine < MinMaxLine || c.MaxLine > MaxMaxLine {
 		return &FieldError{-1, "max-line", c.MaxLine.String(), fmt.Sprintf("use a size from %v to %v", MinMaxLine, MaxMaxLine)}
 	}
-	if c.State != "" && !path.IsAbs(c.State) {
-		return &FieldError{-1, "state", c.State, "use an absolute path"}
+	switch c.WhenFull {
+	case "", WhenFullDiscard, WhenFullBlock:
+	default:
+		return &FieldError{-1, "when-full", string(c.WhenFull), "use discard or block"}
 	}
-	return nil
+	for _, at := range []struct{ key, path string }{{"state", c.State}, {"pod", c.Pod}} {
+		if at.path != "" && !path.IsAbs(at.path) {
+			return &FieldError{-1, at.key, at.path, "use an absolute path"}
+		}
+	}
+	return c.Output.validate()
 }
 
 // CheckMultiline tells whether a source may have this rule; its error is a
@@ -204,7 +216,11 @@ func lineOf(doc []byte, at *FieldError) int {
 		n = n.Content[at.Source]
 		line = n.Line
 	}
-	if find(at.Key) {
+	key, found := strings.CutPrefix(at.Key, "output.")
+	if found && !find("output") {
+		return line
+	}
+	if find(key) {
 		for _, item := range n.Content {
 			if item.Value == at.Value {
 				return item.Line
