@@ -15,7 +15,8 @@ const (
 )
 
 // Collect returns the next range, of the path whose turn it is. Ack or Release
-// ends it. False: there is nothing now; Wait.
+// ends it; until then there is no other of its path. False: there is nothing
+// now; Wait.
 func (f *Follower) Collect() (Range, bool) {
 	var gens [8]*generation
 	for {
@@ -60,7 +61,10 @@ const (
 func (f *Follower) take(g *generation) (Range, state) {
 	f.mu.Lock()
 	if g.fd < 0 || g.taken {
-		f.mu.Unlock()
+		defer f.mu.Unlock()
+		if g.taken {
+			return Range{}, unfinished // its range is not acknowledged; Ack marks the queue
+		}
 		return Range{}, atEnd
 	}
 	g.taken = true
@@ -184,7 +188,7 @@ func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
 	whole := int64(f.opt.MaxRecord) + 1
 	limit := min(int64(f.opt.MaxRange), whole)
 	there := g.size - g.acked
-	r := Range{gen: g, Source: f.sourceOf(g), Offset: g.acked, Mid: g.mid, Length: min(there, limit)}
+	r := Range{gen: g, Source: f.sourceOf(g), Offset: g.acked, Mid: g.mid, More: there > limit, Length: min(there, limit)}
 
 	n, err := f.lastEnd(g, g.acked, g.acked+r.Length)
 	if err != nil {
@@ -290,6 +294,7 @@ func (f *Follower) Ack(r *Range) {
 	g.mid = r.End == EndSplit
 	g.marker, g.prefix = r.marker, r.prefix
 	g.taken = false
+	f.markLocked(g.q)
 }
 
 // Release gives a range back undelivered: its bytes were not intact, or the
@@ -302,7 +307,8 @@ func (f *Follower) Release(r *Range) {
 	f.mu.Unlock()
 }
 
-// Position is where the range's generation stands, without its names.
+// Position is where the range's generation stands, without its names. Its
+// numbers (device, inode, birth, epoch) name the generation.
 func (r *Range) Position() Position {
 	if r.gen == nil {
 		return r.pos

@@ -18,6 +18,8 @@ type Range struct {
 	Length int64
 	End    End
 	Mid    bool // begins inside a record that was split
+	More   bool // the file has more than one range may hold
+	Stale  bool // set by an output that found the bytes gone, and delivered none of them
 
 	gen    *generation
 	marker Sum // at its end

@@ -3,14 +3,18 @@
 //
 // Delivery is synchronous, so the acknowledged offset is the end of the last
 // range: nothing is buffered, and a slow output holds the loop back, not
-// memory. Discovery goes on beside it.
+// memory. Discovery goes on beside it, and so do checkpoints of what it found.
+//
+// Where the sink wants batches, the files are the buffer: after a batch that
+// was not full the loop lets them grow for a while before it collects again. A
+// line that comes after a quiet time goes out at once.
 package pipeline
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"logging.taco/sidecar/checkpoint"
@@ -44,7 +48,14 @@ type Pipeline struct {
 	// Linger is how long, at most, to go on after the context's end until the files are quiet.
 	Linger time.Duration
 
-	written   uint64 // the follower's structure that the checkpoint has
+	batch []follow.Range
+	due   time.Time // not before it does the next batch begin
+
+	beside     *time.Timer // runs besideDelivery
+	delivering atomic.Bool
+
+	mu        sync.Mutex // for the checkpoint and what follows
+	written   uint64     // the follower's structure that the checkpoint has
 	retryAt   time.Time
 	failing   bool
 	positions []follow.Position
@@ -64,11 +75,15 @@ const (
 	quiet        = 5 * time.Second // files without a new byte for so long are quiet, for Linger
 	stateRetry   = time.Second     // between attempts to write a checkpoint that fails
 	staleBackoff = 10 * time.Millisecond
+	// structureEvery is how far behind the files the checkpoint may be while the output is slow.
+	structureEvery = time.Second
 )
 
 // Run delivers until ctx ends, then what is left, and returns nil when all is
 // delivered. An error is the sink's.
 func (p *Pipeline) Run(ctx context.Context) error {
+	p.beside = time.AfterFunc(structureEvery, p.besideDelivery)
+	defer p.beside.Stop()
 	defer p.commitAll()
 	p.commitAll()
 	if !p.Once {
@@ -97,8 +112,21 @@ func (p *Pipeline) follow(ctx context.Context) error {
 		if !any {
 			p.Follower.Wait(ctx, p.untilRetry())
 		}
+		p.pace(ctx)
 	}
 	return nil
+}
+
+// pace waits until the next batch may begin, or until ctx ends.
+func (p *Pipeline) pace(ctx context.Context) {
+	if wait := time.Until(p.due); wait > 0 && !p.due.IsZero() {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+	}
 }
 
 // linger goes on until no byte has come for a while.
@@ -129,28 +157,87 @@ func (p *Pipeline) drain() (any bool, err error) {
 	}
 }
 
-// step delivers one range. False: there is none now.
+// step delivers one batch. False: there is nothing now.
 func (p *Pipeline) step() (bool, error) {
-	r, ok := p.Follower.Collect()
-	if p.Checkpoint != nil && p.Follower.Structure() != p.written {
-		p.commitAll()
-	}
-	if !ok {
+	limits := p.Sink.Limits()
+	full := p.collect(limits.Bytes)
+	p.commitStructure()
+	if len(p.batch) == 0 {
 		return false, nil
 	}
-	if err := p.Sink.Deliver(&r); err != nil {
-		p.Follower.Release(&r)
-		if !errors.Is(err, sink.ErrStale) {
-			return false, fmt.Errorf("deliver %s from offset %d: %w", r.Path, r.Offset, err)
-		}
-		p.Metrics.Stale()
-		p.Follower.Wait(context.Background(), staleBackoff)
-		return true, nil
+	if limits.Every > 0 && !full {
+		p.due = time.Now().Add(limits.Every)
 	}
-	p.Follower.Ack(&r)
-	p.Metrics.Delivered(r.Source, r.Length)
-	p.commit(&r)
+	if err := p.deliver(); err != nil {
+		for i := range p.batch {
+			p.Follower.Release(&p.batch[i])
+		}
+		return false, err
+	}
+	stale := false
+	for i := range p.batch {
+		r := &p.batch[i]
+		if r.Stale {
+			stale = true
+			p.Follower.Release(r)
+			p.Metrics.Stale()
+			continue
+		}
+		p.Follower.Ack(r)
+		p.Metrics.Delivered(r.Source, r.Length)
+		p.commit(r)
+	}
+	if stale {
+		p.Follower.Wait(context.Background(), staleBackoff)
+	}
 	return true, nil
+}
+
+// collect fills the batch, and tells whether it is full.
+func (p *Pipeline) collect(atLeast int64) bool {
+	p.batch = p.batch[:0]
+	for sum := int64(0); ; {
+		r, ok := p.Follower.Collect()
+		if !ok {
+			return false
+		}
+		p.batch = append(p.batch, r)
+		if sum += r.Length; sum >= atLeast || r.More {
+			return true
+		}
+	}
+}
+
+// deliver has the sink deliver the batch. However long that takes, the
+// checkpoint learns of files that come and go meanwhile.
+func (p *Pipeline) deliver() error {
+	if p.Checkpoint == nil {
+		return p.Sink.Deliver(p.batch)
+	}
+	p.delivering.Store(true)
+	defer p.delivering.Store(false)
+	p.beside.Reset(structureEvery)
+	return p.Sink.Deliver(p.batch)
+}
+
+// besideDelivery runs now and then while a delivery takes long.
+func (p *Pipeline) besideDelivery() {
+	if p.delivering.Load() {
+		p.commitStructure()
+		p.beside.Reset(structureEvery)
+	}
+}
+
+// commitStructure writes the checkpoint if the set of files is another one than it has.
+func (p *Pipeline) commitStructure() {
+	if p.Checkpoint == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Follower.Structure() != p.written {
+		p.commitAllLocked()
+	}
 }
 
 // commit writes where the range's generation stands.
@@ -158,11 +245,13 @@ func (p *Pipeline) commit(r *follow.Range) {
 	if p.Checkpoint == nil {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	pos := r.Position()
 	known, err := p.Checkpoint.Update(&pos)
 	if !known && err == nil {
 		p.written = 0
-		p.commitAll()
+		p.commitAllLocked()
 		return
 	}
 	p.wrote(err)
@@ -170,6 +259,12 @@ func (p *Pipeline) commit(r *follow.Range) {
 
 // commitAll writes the whole checkpoint, unless an attempt has just failed.
 func (p *Pipeline) commitAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commitAllLocked()
+}
+
+func (p *Pipeline) commitAllLocked() {
 	if p.Checkpoint == nil || p.failing && time.Now().Before(p.retryAt) {
 		return
 	}
@@ -200,6 +295,8 @@ func (p *Pipeline) wrote(err error) {
 }
 
 func (p *Pipeline) untilRetry() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.failing {
 		return stateRetry
 	}

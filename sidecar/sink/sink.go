@@ -3,17 +3,26 @@ package sink
 
 import (
 	"errors"
+	"time"
 
 	"logging.taco/sidecar/follow"
 )
 
-// Sink delivers ranges, one after the other, from one goroutine.
+// Sink delivers batches of ranges, one after the other, from one goroutine.
 type Sink interface {
-	// Deliver returns nil once every record of the range has its final
-	// outcome. ErrStale: the range's bytes were no longer there, and none of
-	// them was delivered. Any other error ends the program; the range counts
-	// as not delivered.
-	Deliver(r *follow.Range) error
+	// Deliver returns nil once every record of the batch has its final
+	// outcome. A range whose bytes were no longer there gets Stale set: none
+	// of its records was delivered. An error ends the program; no range of
+	// the batch counts as delivered.
+	Deliver(batch []follow.Range) error
+	// Limits says what a batch should be.
+	Limits() Limits
+}
+
+// Limits of a batch. Zero: each range is a batch, at once.
+type Limits struct {
+	Bytes int64         // a batch is full with so many bytes of ranges
+	Every time.Duration // batches that are not full begin no more often
 }
 
 // ErrStale: the file was truncated between the finding of a range and the

@@ -12,17 +12,19 @@ import (
 func (e *Engine) Collect() (follow.Range, bool) {
 	for {
 		now := e.opt.Now()
+		flying := false
 		e.mu.Lock()
 		for range e.turn {
 			f := e.turn[0]
 			copy(e.turn, e.turn[1:])
 			e.turn[len(e.turn)-1] = f
+			flying = flying || f.flying
 			if r, ok := e.cutLocked(f, now); ok {
 				e.mu.Unlock()
 				return r, true
 			}
 		}
-		toCome := e.reading > 0 && !e.closed && e.ending()
+		toCome := e.reading > 0 && !e.closed && !flying && e.ending()
 		e.mu.Unlock()
 		if !toCome {
 			return follow.Range{}, false
@@ -43,7 +45,7 @@ func (e *Engine) cutLocked(f *file, now time.Time) (follow.Range, bool) {
 		return follow.Range{}, false
 	}
 	framing := e.opt.Sources[f.source].Framing
-	r := follow.Range{Path: f.path, Source: f.source, Mid: c.pos.Mid}
+	r := follow.Range{Path: f.path, Source: f.source, Mid: c.pos.Mid, More: there >= f.room}
 	whole := e.opt.MaxRecord + 1
 	n := framing.LastEnd(c.data[:min(there, whole)], c.pos.Offset, !c.pos.Mid)
 	switch {

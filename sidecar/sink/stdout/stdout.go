@@ -8,6 +8,7 @@
 package stdout
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -57,8 +58,22 @@ func New(fd int, sources []Source) *Sink {
 // Stats returns the totals.
 func (s *Sink) Stats() *Stats { return &s.stats }
 
+// Limits implements sink.Sink: what is there goes out at once.
+func (s *Sink) Limits() sink.Limits { return sink.Limits{} }
+
 // Deliver implements sink.Sink.
-func (s *Sink) Deliver(r *follow.Range) error {
+func (s *Sink) Deliver(batch []follow.Range) error {
+	for i := range batch {
+		r := &batch[i]
+		err := s.deliver(r)
+		if r.Stale = errors.Is(err, sink.ErrStale); err != nil && !r.Stale {
+			return fmt.Errorf("deliver %s from offset %d: %w", r.Path, r.Offset, err)
+		}
+	}
+	return nil
+}
+
+func (s *Sink) deliver(r *follow.Range) error {
 	src := &s.sources[r.Source]
 	if src.Emit == config.EmitRaw && src.Framing.Charset == nil {
 		return s.raw(r)
