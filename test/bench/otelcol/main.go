@@ -1,13 +1,15 @@
 // Command otelcol is the OpenTelemetry collector with the parts that a
-// comparison needs: the filelog receiver, and an exporter that writes to files,
-// standard output included. It is a module of its own: nothing of it reaches the
-// product.
+// comparison needs: the filelog receiver, and the exporters that write to files,
+// standard output included, and to Elasticsearch. It is a module of its own:
+// nothing of it reaches the product. Its version is the newest of which all of
+// these can be had.
 package main
 
 import (
 	"context"
 	"log"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/elasticsearchexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/component"
@@ -32,14 +34,14 @@ func errors(context.Context, telemetry.LoggerSettings, component.Config) (*zap.L
 
 func main() {
 	cmd := otelcol.NewCommand(otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{Command: "otelcol", Description: "filelog to a file"},
+		BuildInfo: component.BuildInfo{Command: "otelcol", Description: "filelog to a file or to Elasticsearch"},
 		Factories: func() (f otelcol.Factories, err error) {
 			f.Telemetry = telemetry.NewFactory(func() component.Config { return &struct{}{} }, telemetry.WithCreateLogger(errors))
 			f.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](filelogreceiver.NewFactory())
 			if err != nil {
 				return f, err
 			}
-			f.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](fileexporter.NewFactory())
+			f.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](fileexporter.NewFactory(), elasticsearchexporter.NewFactory())
 			return f, err
 		},
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
