@@ -23,7 +23,7 @@ const object = `{"log":"` // begins each record as JSON
 const soon = "--flush-timeout=1ms"
 
 var inputs = []input{
-	{"application lines of 212 bytes", application, func(dir string) []peer {
+	{"application lines of 238 bytes", application, func(dir string) []peer {
 		return append([]peer{
 			tail,
 			ours("raw"),
