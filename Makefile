@@ -20,11 +20,13 @@ help: ## print this list
 build: bin/sidecar bin/injector ## build both programs into bin/
 
 # go build knows best what is up to date.
-.PHONY: bin/sidecar bin/injector bin/cluster
+.PHONY: bin/sidecar bin/injector bin/cluster bin/backend
 bin/sidecar bin/injector:
 	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./$(notdir $@)
 bin/cluster:
 	cd test/cluster && $(GO) build -o ../../$@ .
+bin/backend:
+	$(GO) build -o $@ ./test/backend/cmd
 
 .PHONY: demo
 demo: build bin/cluster ## the main job on a real cluster of this machine's own, or with CLUSTER=current on yours
@@ -40,7 +42,7 @@ demo-down: bin/cluster ## remove what make demo made
 # Go's cache of results does not know of these.
 .NOTPARALLEL:
 .PHONY: test
-test: machine lint unit torture cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
+test: machine lint unit torture backend-test cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
 	@printf '\n=== all passed\n'
 
 SECTION = @printf '\n=== %s\n'
@@ -71,6 +73,11 @@ unit: bin/cluster
 torture: ## rotation, restarts and bad luck: what is written against what arrives
 	$(SECTION) 'torture'
 	$(GO) test -count=1 ./test/torture
+
+.PHONY: backend-test
+backend-test:
+	$(SECTION) 'real log backends'
+	$(GO) test -count=1 ./test/backend/...
 
 .PHONY: cluster-test
 cluster-test:

@@ -1,0 +1,87 @@
+// Backend runs a log backend of this machine's own, for demos: see test/backend.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"logging.taco/test/backend"
+)
+
+const usage = `Usage:
+  backend up KIND [--address ADDRESS] [--port PORT] [--data FOLDER] [--heap SIZE]
+          run a node until ^C; prints its URL when it takes documents. KIND is
+          elasticsearch or opensearch. Without --data it forgets all at its end
+`
+
+// A usageError is one of the command line: exit status 2.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, os.Args[1:])
+	stop()
+	var wrong usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(os.Stderr, "backend: %v\n%s", err, usage)
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "backend:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return usageError("which command?")
+	}
+	switch command, args := args[0], args[1:]; command {
+	case "up":
+		return runUp(ctx, args)
+	case "help", "-h", "-help", "--help":
+		return flag.ErrHelp
+	default:
+		return usageError(fmt.Sprintf("there is no command %q", command))
+	}
+}
+
+func runUp(ctx context.Context, args []string) error {
+	set := flag.NewFlagSet("up", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // main says it
+	address := set.String("address", "127.0.0.1", "")
+	port := set.Int("port", 0, "")
+	data := set.String("data", "", "")
+	heap := set.String("heap", "512m", "")
+	if len(args) == 0 {
+		return usageError("up: which kind?")
+	}
+	if err := parse(set, args[1:]); err != nil {
+		return err
+	}
+	return backend.Serve(ctx, backend.Kind(args[0]), func(url string) { fmt.Println(url) },
+		backend.Address(*address), backend.Port(*port), backend.Data(*data), backend.Heap(*heap))
+}
+
+// parse parses flags that stand alone.
+func parse(set *flag.FlagSet, args []string) error {
+	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return usageError(set.Name() + ": " + err.Error())
+	}
+	if set.NArg() > 0 {
+		return usageError(fmt.Sprintf("%s: what is %q for?", set.Name(), set.Arg(0)))
+	}
+	return nil
+}
