@@ -52,13 +52,14 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 	}
 	var all []found
 	names := siblings(queuePath)
+	originals := chain(queuePath)
 	for name := range moves { // a folder's listing may leave out what is renamed meanwhile
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		m, wasMoved := moves[name]
-		if _, packed := magics[path.Ext(name)]; packed || !wasMoved && !derived(name, queuePath) {
+		if _, packed := magics[path.Ext(name)]; packed || !wasMoved && !derivedFrom(name, originals) {
 			continue
 		}
 		st, err := statPath(name)

@@ -11,6 +11,7 @@ import (
 type expansion struct {
 	paths []string        // matching names, sorted within a folder
 	dirs  map[string]bool // folders whose changes can change the result; true: their files can match
+	links map[string]link // names outside the pattern for which matching ones stand; see link
 	// unreadable folders, with the reason
 	faults map[string]error
 }

@@ -91,14 +91,17 @@ type fileState struct {
 	mtime   int64
 	links   uint32
 	regular bool
-	mode    uint16
+	link    bool // symbolic; only statName tells
 }
 
 const statxMask = unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_NLINK |
 	unix.STATX_MTIME | unix.STATX_BTIME
 
 func statPath(path string) (fileState, error) { return statx(unix.AT_FDCWD, path, 0) }
-func statFD(fd int) (fileState, error)        { return statx(fd, "", unix.AT_EMPTY_PATH) }
+func statName(path string) (fileState, error) {
+	return statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW)
+}
+func statFD(fd int) (fileState, error) { return statx(fd, "", unix.AT_EMPTY_PATH) }
 
 func statx(dir int, path string, flags int) (fileState, error) {
 	var st unix.Statx_t
@@ -117,8 +120,8 @@ func statx(dir int, path string, flags int) (fileState, error) {
 		size:    int64(st.Size),
 		mtime:   st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec),
 		links:   st.Nlink,
-		mode:    st.Mode & unix.S_IFMT,
 		regular: st.Mode&unix.S_IFMT == unix.S_IFREG,
+		link:    st.Mode&unix.S_IFMT == unix.S_IFLNK,
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {
 		s.birth = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)

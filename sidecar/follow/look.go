@@ -1,7 +1,7 @@
 package follow
 
 import (
-	"path"
+	"errors"
 	"slices"
 	"time"
 
@@ -28,7 +28,7 @@ func (f *Follower) look() {
 			for _, p := range e.paths {
 				if !seen[p] {
 					seen[p] = true
-					found = f.see(p, src, round) || found
+					found = f.see(&e, p, src, round) || found
 				}
 			}
 			if found {
@@ -41,7 +41,7 @@ func (f *Follower) look() {
 	f.giveUpResume()
 	f.detach(round)
 	f.limitHeld()
-	f.watch.cover(e.dirs)
+	f.watch.cover(&e)
 	f.mu.Lock()
 	for name, m := range f.moved {
 		if m.look < round {
@@ -54,8 +54,14 @@ func (f *Follower) look() {
 }
 
 // see handles one name that matches. False: nothing is there.
-func (f *Follower) see(name string, src *Source, round int64) bool {
-	st, err := statPath(name)
+func (f *Follower) see(e *expansion, name string, src *Source, round int64) bool {
+	st, err := statName(name)
+	if err == nil && st.link {
+		st, err = statPath(name)
+		if !errors.Is(err, unix.ELOOP) {
+			e.link(name, st.id)
+		}
+	}
 	if err != nil {
 		return false // not there, gone again, or a dangling link
 	}
@@ -278,13 +284,15 @@ func (f *Follower) sayFaults(faults map[string]error) {
 	}
 }
 
-// siblings are the names in the folder of name, sorted.
-func siblings(name string) []string {
+// siblings are the other names in the folder of name, sorted, and then those
+// beside the files for which it stands, where it is a symbolic link.
+func siblings(name string) (all []string) {
 	e := expansion{dirs: map[string]bool{}, faults: map[string]error{}}
-	dir := path.Dir(name)
-	names := e.list(dir, true)
-	for i := range names {
-		names[i] = path.Join(dir, names[i])
+	for _, n := range chain(name) {
+		dir, _ := splitName(n)
+		for _, sibling := range e.list(dir, true) {
+			all = append(all, join(dir, sibling))
+		}
 	}
-	return slices.DeleteFunc(names, func(n string) bool { return n == name })
+	return slices.DeleteFunc(all, func(n string) bool { return n == name })
 }

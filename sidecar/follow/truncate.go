@@ -48,8 +48,9 @@ func (f *Follower) recover(g *generation, old Position) bool {
 // copyOf opens a not yet known file beside old.Name that begins with what was
 // delivered of it, as a generation that stands where old stood.
 func (f *Follower) copyOf(old Position, queuePath string, age int64, src *Source) *generation {
+	originals := append(chain(old.Name), queuePath)
 	for _, name := range siblings(old.Name) {
-		if !derived(name, old.Name) && !derived(name, queuePath) {
+		if !derivedFrom(name, originals) {
 			continue
 		}
 		st, err := statPath(name)
@@ -238,3 +239,8 @@ func origins(name string) []string {
 
 // derived tells whether name may be a rotated or copied original.
 func derived(name, original string) bool { return slices.Contains(origins(name), original) }
+
+func derivedFrom(name string, originals []string) bool {
+	all := origins(name)
+	return slices.ContainsFunc(originals, func(o string) bool { return slices.Contains(all, o) })
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,10 +23,11 @@ type watcher struct {
 	mu    sync.Mutex    // orders looks
 	every time.Duration // until the next slow look
 	dirs  map[string]int32
-	wds   map[int32]string
-	from  map[uint32]string // names that were moved, until their new ones are told; by cookie
-	late  bool              // drain has read events that ask for a look
-	full  bool              // the limit of watches is reached: polling for the rest
+	wds   map[int32][]string // the names of a watched folder: links may give it several
+	links map[string]link    // by joined folder and name
+	from  map[uint32]string  // names that were moved, until their new ones are told; by cookie
+	late  bool               // drain has read events that ask for a look
+	full  bool               // the limit of watches is reached: polling for the rest
 
 	stop chan struct{}
 	done chan struct{}
@@ -40,7 +42,7 @@ const (
 
 func newWatcher(f *Follower) *watcher {
 	w := &watcher{
-		f: f, every: lookEvery, dirs: map[string]int32{}, wds: map[int32]string{},
+		f: f, every: lookEvery, dirs: map[string]int32{}, wds: map[int32][]string{},
 		from: map[uint32]string{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -127,20 +129,18 @@ func (w *watcher) events(buf []byte) (look bool) {
 			}
 			look = true
 		case ev.Mask&unix.IN_MODIFY != 0:
-			if dir, ok := w.wds[ev.Wd]; ok {
-				if g := f.names[path.Join(dir, name)]; g != nil {
-					if g.retired {
-						look = true
-					} else {
-						f.markLocked(g.q)
-					}
+			if g := w.known(ev, name); g != nil {
+				if g.retired {
+					look = true
+				} else {
+					f.markLocked(g.q)
 				}
 			}
 		case ev.Mask&unix.IN_IGNORED != 0:
-			if dir, ok := w.wds[ev.Wd]; ok {
-				delete(w.wds, ev.Wd)
+			for _, dir := range w.wds[ev.Wd] {
 				delete(w.dirs, dir)
 			}
+			delete(w.wds, ev.Wd)
 			look = true
 		default:
 			if ev.Mask&(unix.IN_MOVED_FROM|unix.IN_MOVED_TO) != 0 {
@@ -152,18 +152,51 @@ func (w *watcher) events(buf []byte) (look bool) {
 	return look
 }
 
+// known is the generation that has grown; nil: none that is followed.
+func (w *watcher) known(ev *unix.InotifyEvent, name string) *generation {
+	for _, dir := range w.wds[ev.Wd] {
+		name := join(dir, name)
+		if g := w.f.names[name]; g != nil {
+			return g
+		}
+		if l, ok := w.links[name]; ok {
+			return w.f.known[l.id]
+		}
+	}
+	return nil
+}
+
+// followed is the matching name that a name stands for, itself or through a
+// link; "": none.
+func (w *watcher) followed(name string) string {
+	if l, ok := w.links[name]; ok {
+		return l.name
+	}
+	if w.f.sourceFor(name) != nil {
+		return name
+	}
+	return ""
+}
+
 // move notes which names come from a followed path, and in which order.
 func (w *watcher) move(ev *unix.InotifyEvent, name string) {
-	dir, ok := w.wds[ev.Wd]
-	if !ok {
+	f := w.f
+	dirs := w.wds[ev.Wd]
+	if len(dirs) == 0 {
 		return
 	}
-	name = path.Join(dir, name)
 	if ev.Mask&unix.IN_MOVED_FROM != 0 {
 		if len(w.from) > 1000 {
 			clear(w.from) // moves out of every watched folder
 		}
-		w.from[ev.Cookie] = name
+		from := join(dirs[0], name)
+		for _, dir := range dirs[1:] {
+			n := join(dir, name)
+			if _, again := f.moved[n]; again || w.followed(n) != "" {
+				from = n
+			}
+		}
+		w.from[ev.Cookie] = from
 		return
 	}
 	from, ok := w.from[ev.Cookie]
@@ -171,18 +204,18 @@ func (w *watcher) move(ev *unix.InotifyEvent, name string) {
 		return
 	}
 	delete(w.from, ev.Cookie)
-	f := w.f
 	m, again := f.moved[from]
 	delete(f.moved, from)
 	if !again {
-		if f.sourceFor(from) == nil {
+		of := w.followed(from)
+		if of == "" {
 			return
 		}
 		f.moves++
-		m = moved{path: from, seq: f.moves}
+		m = moved{path: of, seq: f.moves}
 	}
 	m.look = f.counts.Looks
-	f.moved[name] = m
+	f.moved[join(dirs[0], name)] = m
 }
 
 // drain takes in the events that are there.
@@ -212,15 +245,13 @@ func (w *watcher) matters(ev *unix.InotifyEvent, name string) bool {
 	if name == "" {
 		return ev.Mask&unix.IN_ATTRIB == 0 || ev.Mask&unix.IN_ISDIR == 0
 	}
-	dir, ok := w.wds[ev.Wd]
-	if !ok {
-		return false
-	}
-	name = path.Join(dir, name)
-	if ev.Mask&unix.IN_ISDIR != 0 {
-		return w.f.leadsTo(name)
-	}
-	return w.f.names[name] != nil || w.f.sourceFor(name) != nil
+	return slices.ContainsFunc(w.wds[ev.Wd], func(dir string) bool {
+		name := join(dir, name)
+		if ev.Mask&unix.IN_ISDIR != 0 {
+			return w.f.leadsTo(name)
+		}
+		return w.f.names[name] != nil || w.followed(name) != ""
+	})
 }
 
 // lookNow looks in whatever goroutine calls, and tells when to look again.
@@ -233,12 +264,12 @@ func (w *watcher) lookNow() time.Duration {
 
 // cover watches the folders that a look has passed, and the parents of those
 // that are missing; it drops the rest.
-func (w *watcher) cover(dirs map[string]bool) {
+func (w *watcher) cover(e *expansion) {
 	if w.file == nil {
 		return
 	}
 	want := map[string]bool{}
-	for dir, files := range dirs {
+	for dir, files := range e.dirs {
 		for !isDir(dir) && dir != "/" {
 			dir, files = path.Dir(dir), false
 		}
@@ -247,22 +278,19 @@ func (w *watcher) cover(dirs map[string]bool) {
 	f := w.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for dir, wd := range w.dirs {
-		if _, ok := want[dir]; !ok {
-			unix.InotifyRmWatch(w.fd, uint32(wd))
-			delete(w.dirs, dir)
-			delete(w.wds, wd)
-		}
-	}
+	w.links = e.links
 	w.full = false
+	dirs, wds := map[string]int32{}, map[int32][]string{}
 	added := false
 	for dir, files := range want {
-		mask := uint32(dirEvents)
+		mask := uint32(dirEvents | unix.IN_MASK_ADD) // it may be wanted under another name as well
 		if files {
 			mask |= fileEvents
 		}
+		old, watched := w.dirs[dir]
 		// Adding again is how a folder that was replaced under its name is noticed.
-		wd, err := unix.InotifyAddWatch(w.fd, dir, mask)
+		n, err := unix.InotifyAddWatch(w.fd, dir, mask)
+		wd := int32(n)
 		if err != nil {
 			if err != unix.ENOENT {
 				w.full = true
@@ -270,14 +298,20 @@ func (w *watcher) cover(dirs map[string]bool) {
 					f.log.Warn("a folder cannot be watched; polling it", "folder", dir, "error", err)
 				}
 			}
-			continue
+			if !watched || err == unix.ENOENT {
+				continue
+			}
+			wd = old
 		}
-		if old, ok := w.dirs[dir]; !ok || old != int32(wd) {
-			added = true
-			delete(w.wds, old)
-		}
-		w.dirs[dir], w.wds[int32(wd)] = int32(wd), dir
+		added = added || !watched || old != wd
+		dirs[dir], wds[wd] = wd, append(wds[wd], dir)
 	}
+	for wd := range w.wds {
+		if wds[wd] == nil {
+			unix.InotifyRmWatch(w.fd, uint32(wd))
+		}
+	}
+	w.dirs, w.wds = dirs, wds
 	if added {
 		w.again()
 	}
