@@ -21,7 +21,7 @@ func latency(dir string) error {
 			if err != nil {
 				return err
 			}
-			s, err := start(p.args[0], append(p.args[1:], file)...)
+			s, err := start(nil, p.args[0], append(p.args[1:], file)...)
 			if err != nil {
 				return err
 			}
@@ -32,7 +32,7 @@ func latency(dir string) error {
 			}
 			const seconds = 5
 			lines := rate * seconds
-			go pace(f, rate, lines)
+			go pace(f, rate, lines, func(int) string { return strconv.FormatInt(time.Now().UnixNano(), 10) + "\n" })
 			began, cpu := time.Now(), s.cpuSoFar()
 			var took []float64
 			for range lines {
@@ -56,15 +56,15 @@ func latency(dir string) error {
 	return nil
 }
 
-// pace writes lines with the time in them, in bursts of at most a millisecond's worth.
-func pace(f *os.File, rate, lines int) {
+// pace writes lines, so many a second, in bursts of at most a millisecond's worth.
+func pace(f *os.File, rate, lines int, line func(i int) string) {
 	began := time.Now()
 	for i := range lines {
 		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		if d := time.Until(due); d > time.Millisecond {
 			time.Sleep(d)
 		}
-		f.WriteString(strconv.FormatInt(time.Now().UnixNano(), 10) + "\n")
+		f.WriteString(line(i))
 	}
 }
 
@@ -83,7 +83,7 @@ func idle(dir string) error {
 		}
 		// The second start has the checkpoint of the first.
 		args := []string{"stream", "--state", filepath.Join(logs, "state"), filepath.Join(logs, "*.log")}
-		first, err := start(programs.sidecar, args...)
+		first, err := start(nil, programs.sidecar, args...)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func idle(dir string) error {
 		time.Sleep(time.Second)
 		first.stop()
 		began := time.Now()
-		s, err := start(programs.sidecar, args...)
+		s, err := start(nil, programs.sidecar, args...)
 		if err != nil {
 			return err
 		}

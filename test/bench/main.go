@@ -10,19 +10,26 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 var (
 	rounds = flag.Int("rounds", 5, "runs of each subject; medians are printed")
 	megs   = flag.Int("size", 1000, "MB of lines a throughput run")
-	only   = flag.String("only", "throughput,latency,idle", "what to measure, separated by commas")
+	only   = flag.String("only", "throughput,latency,idle", "what to measure of throughput, latency, idle, ship and parse, separated by commas")
 	otel   = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "bulk" {
+		serveBulk()
+	}
+	// What is started here is to end with us, which the kernel takes to be the thread.
+	runtime.LockOSThread()
 	flag.Parse()
 	if err := bench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -36,6 +43,13 @@ func bench() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := <-stop
+		os.RemoveAll(dir)
+		os.Exit(128 + int(s.(syscall.Signal)))
+	}()
 	if err := build(dir, *otel); err != nil {
 		return err
 	}
@@ -44,9 +58,9 @@ func bench() error {
 	fmt.Printf("%s, Linux %s, %d CPUs, load average %s at the start, medians of %d runs\n",
 		runtime.Version(), strings.TrimSpace(string(kernel)), runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:3], " "), *rounds)
 	for _, what := range strings.Split(*only, ",") {
-		run := map[string]func(string) error{"throughput": throughput, "latency": latency, "idle": idle}[what]
+		run := map[string]func(string) error{"throughput": throughput, "latency": latency, "idle": idle, "ship": ship, "parse": parse}[what]
 		if run == nil {
-			return fmt.Errorf("-only %q: use throughput, latency or idle", what)
+			return fmt.Errorf("-only %q: use throughput, latency, idle, ship or parse", what)
 		}
 		if err := run(dir); err != nil {
 			return fmt.Errorf("%s: %w", what, err)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"runtime"
 )
 
 // A peer is a program that follows a file and writes its lines to a pipe.
@@ -16,8 +13,9 @@ type peer struct {
 	args []string // the file's name is added
 	// The output has the file's bytes as they are; or, where each is not empty,
 	// this text once a record.
-	each string
-	slow bool // gets a fifth of the file
+	each      string
+	slow      bool   // gets a fifth of the file
+	operators string // of the collector
 }
 
 var tail = peer{name: "GNU tail -n +1 -f", args: []string{"tail", "-n", "+1", "-f"}}
@@ -38,17 +36,19 @@ func others() []peer {
 	byName := ours("--engine name", "--engine=name")
 	byName.slow = true
 	all := []peer{byName, {name: "hpcloud/tail", args: []string{programs.hpcloud}, slow: true}}
-	if programs.otelcol != "" {
-		all = append(all, peer{
-			name: "OpenTelemetry collector " + programs.otelVersion + ", filelog to JSON", args: []string{programs.otelcol},
-			each: `"body":`, slow: true,
-		})
+	if collector.program != "" {
+		all = append(all, collected("filelog to JSON", ""))
 	}
 	return all
 }
 
+// collected is the collector with operators that parse lines, if there are any.
+func collected(what, operators string) peer {
+	return peer{name: title(what), args: []string{collector.program}, operators: operators, each: `"body":`, slow: true}
+}
+
 // programs are what is measured, as built.
-var programs struct{ sidecar, hpcloud, otelcol, otelVersion string }
+var programs struct{ sidecar, hpcloud string }
 
 // build builds them into dir; the collector into a cache, since it takes minutes.
 func build(dir string, otel bool) error {
@@ -69,45 +69,6 @@ func build(dir string, otel bool) error {
 	return buildCollector(filepath.Join(top, "test/bench/otelcol"))
 }
 
-// buildCollector builds the OpenTelemetry collector, unless the cache has it.
-func buildCollector(module string) error {
-	sum := sha256.New()
-	var text []byte
-	for _, name := range []string{"main.go", "go.sum", "go.mod"} {
-		var err error
-		if text, err = os.ReadFile(filepath.Join(module, name)); err != nil {
-			return err
-		}
-		sum.Write(text)
-	}
-	version := regexp.MustCompile(`filelogreceiver v(\S+)`).FindSubmatch(text)
-	if version == nil {
-		return fmt.Errorf("%s requires no filelog receiver", module)
-	}
-	programs.otelVersion = string(version[1])
-	cache := os.Getenv("TACO_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return fmt.Errorf("find the cache folder: %w (or set TACO_CACHE)", err)
-		}
-		cache = filepath.Join(user, "logging.taco")
-	}
-	name := fmt.Sprintf("otelcol-%s-%s-%x", programs.otelVersion, runtime.Version(), sum.Sum(nil)[:4])
-	programs.otelcol = filepath.Join(cache, name)
-	if _, err := os.Stat(programs.otelcol); err == nil {
-		return nil
-	}
-	fmt.Fprintf(os.Stderr, "bench: building the OpenTelemetry collector %s, once; this takes some minutes\n", programs.otelVersion)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return err
-	}
-	if err := goBuild(module, programs.otelcol+".new", "."); err != nil {
-		return err
-	}
-	return os.Rename(programs.otelcol+".new", programs.otelcol)
-}
-
 func goBuild(module, out, pkg string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir, cmd.Stderr = module, os.Stderr
@@ -120,19 +81,8 @@ func goBuild(module, out, pkg string) error {
 
 // with are the arguments that make the peer follow the file.
 func (p peer) with(dir, file string) ([]string, error) {
-	if p.args[0] != programs.otelcol {
-		return append(p.args[1:len(p.args):len(p.args)], file), nil
+	if p.args[0] == collector.program {
+		return collect(dir, file, p.operators, toStdout)
 	}
-	config := filepath.Join(dir, "otelcol.yaml")
-	return []string{"--config", config}, os.WriteFile(config, fmt.Appendf(nil, `receivers:
-  filelog:
-    include: [%q]
-    start_at: beginning
-exporters:
-  file:
-    path: /dev/stdout
-service:
-  pipelines:
-    logs: {receivers: [filelog], exporters: [file]}
-`, file), 0o644)
+	return append(p.args[1:len(p.args):len(p.args)], file), nil
 }

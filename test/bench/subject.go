@@ -17,13 +17,16 @@ type subject struct {
 	out *os.File
 }
 
-func start(name string, args ...string) (*subject, error) {
+// start starts a program, with more in its environment than ours has. It ends with us.
+func start(env []string, name string, args ...string) (*subject, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = w, os.Stderr
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Start()
 	w.Close()
 	if err != nil {

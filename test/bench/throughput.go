@@ -72,18 +72,14 @@ type sample struct {
 }
 
 // throughput times reading a large file to its end, into a pipe that is drained.
-func throughput(dir string) error {
+func throughput(dir string) error { return toPipe(dir, inputs) }
+
+func toPipe(dir string, inputs []input) error {
 	for _, in := range inputs {
 		peers := in.peers(dir)
-		whole, err := generate(filepath.Join(dir, "big.log"), in.line, int64(*megs)*1e6)
+		whole, part, err := samples(dir, in.line, slices.ContainsFunc(peers, func(p peer) bool { return p.slow }))
 		if err != nil {
 			return err
-		}
-		part := whole
-		if slices.ContainsFunc(peers, func(p peer) bool { return p.slow }) {
-			if part, err = generate(filepath.Join(dir, "part.log"), in.line, int64(*megs)*1e6/5); err != nil {
-				return err
-			}
 		}
 		all := make([]figures, len(peers))
 		for range *rounds {
@@ -122,7 +118,7 @@ func (f *figures) measure(p peer, dir string, of sample) error {
 		return err
 	}
 	began := time.Now()
-	s, err := start(p.args[0], args...)
+	s, err := start(nil, p.args[0], args...)
 	if err != nil {
 		return err
 	}
@@ -132,15 +128,26 @@ func (f *figures) measure(p peer, dir string, of sample) error {
 		err = s.drainRecords(p.each, of.records)
 	}
 	wall := time.Since(began).Seconds()
+	f.add(s, of, wall)
+	return err
+}
+
+// add notes the figures of a run, whose subject it stops.
+func (f *figures) add(s *subject, of sample, wall float64) {
 	rss, private := s.peak()
 	cpu := s.stop()
-	if err != nil {
-		return err
-	}
 	f.gb = float64(of.size) / 1e9
 	f.cpu, f.wall = append(f.cpu, cpu/f.gb), append(f.wall, wall/f.gb)
 	f.rss, f.private = append(f.rss, rss), append(f.private, private)
-	return nil
+}
+
+// samples generates a file and, if asked for, one of a fifth of its size.
+func samples(dir string, line func(int) string, parts bool) (whole, part sample, err error) {
+	whole, err = generate(filepath.Join(dir, "big.log"), line, int64(*megs)*1e6)
+	if err == nil && parts {
+		part, err = generate(filepath.Join(dir, "part.log"), line, int64(*megs)*1e6/5)
+	}
+	return whole, part, err
 }
 
 // generate writes whole records up to about size bytes.
