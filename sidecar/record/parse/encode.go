@@ -1,0 +1,45 @@
+package parse
+
+import "logging.taco/sidecar/record/jsontext"
+
+// AppendJSON appends what was read as members of an object that has members
+// already: ,"key":value for each field, then ,"parse_error":true and
+// ,"time_error":true where they are so. Text and time are the caller's.
+func (out *Reading) AppendJSON(b []byte) []byte {
+	for i := range out.Fields {
+		f := &out.Fields[i]
+		b = append(b, ',')
+		b = jsontext.AppendString(b, f.Key)
+		b = append(b, ':')
+		if f.Kind == String {
+			b = jsontext.AppendString(b, f.Value)
+		} else {
+			b = append(b, f.Value...)
+		}
+	}
+	if out.ParseError {
+		b = append(b, `,"parse_error":true`...)
+	}
+	if out.TimeError {
+		b = append(b, `,"time_error":true`...)
+	}
+	return b
+}
+
+// AppendText appends what the field with this key says, without quotes and
+// escapes. False: there is no such field.
+func (out *Reading) AppendText(b []byte, key string) ([]byte, bool) {
+	for i := range out.Fields {
+		f := &out.Fields[i]
+		if string(f.Key) != key {
+			continue
+		}
+		if f.Kind == Quoted {
+			s := store(b)
+			s.unquote(f.Value[1 : len(f.Value)-1])
+			return s, true
+		}
+		return append(b, f.Value...), true
+	}
+	return b, false
+}
