@@ -18,10 +18,10 @@ type moved struct {
 }
 
 // between opens the generations that came and went at a path between two
-// looks, now that g stands there: files that were moved away from it, or are
-// named after it, that nobody knows, and that were born after its last known
-// generation and no later than g. Events tell their order; where there are
-// none, birth times do. The oldest comes first.
+// looks, now that g stands there: files that nobody knows and that events tell
+// were moved away from it; and those named after it that were born after its
+// last known generation and no later than g, for where there are no events.
+// The oldest comes first.
 func (f *Follower) between(g *generation, queuePath string) (missed []*generation) {
 	f.mu.Lock()
 	var since int64
@@ -31,16 +31,21 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 	if since == 0 && !f.first {
 		since = f.looked.Add(-birthTick).UnixNano()
 	}
+	first := f.first
 	f.mu.Unlock()
-	if g.birth == 0 || since == 0 {
-		return nil
-	}
 	f.watch.drain() // g stands at its path, so what came before it has left its events
 	f.mu.Lock()
 	moves := map[string]moved{}
 	for name, m := range f.moved {
 		if m.path == queuePath {
 			moves[name] = m
+		}
+	}
+	originals := []string{queuePath}
+	for _, n := range chain(queuePath)[1:] {
+		// A link that leads elsewhere now tells nothing of what was there before.
+		if _, led := f.watch.links[n]; led || first {
+			originals = append(originals, n)
 		}
 	}
 	f.mu.Unlock()
@@ -52,7 +57,6 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 	}
 	var all []found
 	names := siblings(queuePath)
-	originals := chain(queuePath)
 	for name := range moves { // a folder's listing may leave out what is renamed meanwhile
 		names = append(names, name)
 	}
@@ -63,7 +67,9 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 			continue
 		}
 		st, err := statPath(name)
-		if err == nil && st.regular && st.birth >= since && st.birth <= g.birth && st.id != g.id {
+		// The clock may have jumped between two births; events do not mind.
+		born := since > 0 && st.birth >= since && st.birth <= g.birth
+		if err == nil && st.regular && (wasMoved || born) && st.id != g.id {
 			all = append(all, found{name, m.seq, st})
 		}
 	}

@@ -80,10 +80,11 @@ func (g *generation) adopt(p Position) {
 
 // queue holds the generations of one path, the oldest first.
 type queue struct {
-	path  string
-	gens  []*generation
-	ready bool  // among Follower.ready
-	birth int64 // the latest of its generations
+	path   string
+	gens   []*generation
+	ready  bool  // among Follower.ready
+	newest int64 // the age of its newest generation so far,
+	birth  int64 // which was born then
 }
 
 func (q *queue) insert(g *generation) {

@@ -166,7 +166,9 @@ func (f *Follower) enterLocked(g *generation, q *queue) {
 		f.age += ageStep
 		g.age = f.age
 	}
-	q.birth = max(q.birth, g.birth)
+	if g.age >= q.newest {
+		q.newest, q.birth = g.age, g.birth
+	}
 	f.known[g.id] = g
 	q.insert(g)
 	f.renameLocked(g, g.name)

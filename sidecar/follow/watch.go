@@ -265,6 +265,10 @@ func (w *watcher) lookNow() time.Duration {
 // cover watches the folders that a look has passed, and the parents of those
 // that are missing; it drops the rest.
 func (w *watcher) cover(e *expansion) {
+	f := w.f
+	f.mu.Lock()
+	w.links = e.links
+	f.mu.Unlock()
 	if w.file == nil {
 		return
 	}
@@ -275,10 +279,8 @@ func (w *watcher) cover(e *expansion) {
 		}
 		want[dir] = want[dir] || files
 	}
-	f := w.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w.links = e.links
 	w.full = false
 	dirs, wds := map[string]int32{}, map[int32][]string{}
 	added := false

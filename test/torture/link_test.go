@@ -153,3 +153,22 @@ func TestTargetRotatedWhileDown(t *testing.T) {
 	a.untilLines(2)
 	equal(t, out+a.stop(), "a 1\na 2\na 3\n")
 }
+
+// TestRetargetedBesideOlderFiles: what stands beside the new target and was
+// never behind the link is not read.
+func TestRetargetedBesideOlderFiles(t *testing.T) {
+	l, link, _ := linked(t)
+	l.write("a 1\n")
+	b := create(t, filepath.Join(filepath.Dir(l.name), "b.log"))
+	b.write("b 1\n")
+	b.rotate(b.name + ".1")
+	b.write("b 2\n")
+	a := stream(t, link)
+	a.untilLines(1)
+	must(t, os.Symlink(b.name, link+".new"))
+	must(t, os.Rename(link+".new", link))
+	a.untilLines(2)
+	b.write("b 3\n")
+	a.untilLines(3)
+	equal(t, a.stop(), "a 1\nb 2\nb 3\n")
+}
