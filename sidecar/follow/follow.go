@@ -166,7 +166,7 @@ func New(o Options) *Follower {
 		f.age += ageStep
 		f.resume = append(f.resume, resumed{p, f.age})
 		q := f.queueLocked(p.Path)
-		q.birth = max(q.birth, p.Birth)
+		q.newest, q.birth = f.age, p.Birth
 	}
 	return f
 }
