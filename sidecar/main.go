@@ -32,6 +32,7 @@ const (
 const usage = `sidecar follows log files and delivers their lines.
 
   sidecar stream [flags] PATH...    files to stdout; PATH is a file or a glob (*, ?, [...], **), existing or not
+  sidecar ship --to URL [flags] PATH...   files to Elasticsearch or OpenSearch
   sidecar run [--config FILE]       what an injected container runs; without FILE the YAML in $TACO_CONFIG
   sidecar check [--config FILE]     validate and explain a config; exit 0 or 2
   sidecar version
@@ -56,6 +57,8 @@ func command(args []string) int {
 	switch name, rest := args[0], args[1:]; name {
 	case "stream":
 		return stream(rest)
+	case "ship":
+		return ship(rest)
 	case "run":
 		return run(rest)
 	case "check":
@@ -74,38 +77,37 @@ func command(args []string) int {
 
 // stream takes everything from flags.
 func stream(args []string) int {
+	return fromFlags("stream", args, func(fs *flag.FlagSet, c *config.Config, src *config.Source) {
+		fs.Func("emit", "the line as it is, after its file's path, or as an object: `raw|prefix|json` (default raw)", func(s string) error {
+			src.Emit = config.Emit(s)
+			return nil
+		})
+	})
+}
+
+// ship takes everything from flags, but for credentials.
+func ship(args []string) int {
+	return fromFlags("ship", args, shipFlags)
+}
+
+// fromFlags runs a command whose config is made of flags; own adds the
+// command's own ones.
+func fromFlags(command string, args []string, own func(*flag.FlagSet, *config.Config, *config.Source)) int {
 	c := config.Default()
 	var src config.Source
 	once := false
-	fs := newFlags("stream", "[flags] PATH...")
-	fs.StringVar(&c.State, "state", "", "`DIR` for the checkpoint; without it every start reads by --from")
-	fs.Func("from", "where a file without a checkpoint begins, `start|end` (default start)", func(s string) error {
-		c.From = config.From(s)
-		return nil
-	})
-	fs.BoolVar(&once, "once", false, "deliver all that is there now, then exit")
-	fs.Func("engine", "how files are known: by `inode|name`; name is for file systems whose inode numbers change, and loses lines at some rotations (default inode)", func(s string) error {
-		c.Engine = config.Engine(s)
-		return nil
-	})
-	fs.Func("emit", "the line as it is, after its file's path, or as an object: `raw|prefix|json` (default raw)", func(s string) error {
-		src.Emit = config.Emit(s)
-		return nil
-	})
-	fs.StringVar(&src.Multiline, "multiline", "", "which lines belong together: none, java, python, go, ruby, indent, or a regular expression for a first line, `RULE` (default none)")
-	fs.StringVar(&src.Charset, "charset", "", "of the files, any WHATWG `NAME`: utf-8, euc-kr, shift_jis, utf-16le... (default utf-8)")
-	fs.Var(&c.FlushTimeout, "flush-timeout", "`duration` after which an unfinished last line or open multi-line record goes out")
-	fs.Var(&c.Linger, "linger", "after SIGTERM, keep following until the files are quiet or this `duration` has passed")
-	fs.Var(&c.Grace, "grace", "after SIGTERM, at most this `duration` to deliver")
-	fs.Var(&c.MaxLine, "max-line", "`size` beyond which a record is split")
-	fs.Var(&c.MaxHeld, "max-held", "`size` of deleted, undelivered files beyond which the oldest are given up; 0: never")
-	fs.StringVar(&c.Metrics, "metrics", "", "`address` of Prometheus metrics and health, such as :9600; a port that is taken is a warning")
+	fs := newFlags(command, "[flags] PATH...")
+	commonFlags(fs, &c, &src, &once)
+	own(fs, &c, &src)
 	paths, status := parse(fs, args)
 	if status >= 0 {
 		return status
 	}
 	if len(paths) == 0 {
 		return misuse(fs, errors.New("at least one PATH is needed"))
+	}
+	if command == "ship" && !c.Ships() {
+		return misuse(fs, errors.New("--to is needed: the backend's address, such as http://elasticsearch:9200"))
 	}
 	// A person at a shell may name files from where they stand.
 	for _, p := range paths {
@@ -114,8 +116,10 @@ func stream(args []string) int {
 		}
 		src.Paths = append(src.Paths, p)
 	}
-	if c.State != "" {
-		c.State, _ = filepath.Abs(c.State)
+	for _, p := range []*string{&c.State, &c.Pod, &c.Output.Credentials, &c.Output.DeadLetter} {
+		if *p != "" {
+			*p, _ = filepath.Abs(*p)
+		}
 	}
 	c.Sources = []config.Source{src}
 	if err := c.Validate(); err != nil {
@@ -130,7 +134,7 @@ func plainField(err error) error {
 	if errors.As(err, &at) && at.Key == "paths" {
 		return fmt.Errorf("PATH %q: %s", at.Value, at.Reason)
 	} else if at != nil {
-		return fmt.Errorf("--%s %q: %s", at.Key, at.Value, at.Reason)
+		return fmt.Errorf("--%s %q: %s", strings.TrimPrefix(at.Key, "output."), at.Value, at.Reason)
 	}
 	return err
 }

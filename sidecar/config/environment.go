@@ -14,3 +14,12 @@ const (
 	PodLabels      = "labels"
 	PodAnnotations = "annotations"
 )
+
+// Environment variables with credentials of the output, for where there is no
+// folder with files; a file goes before them.
+const (
+	EnvUsername = "TACO_USERNAME"
+	EnvPassword = "TACO_PASSWORD"
+	EnvAPIKey   = "TACO_API_KEY"
+	EnvToken    = "TACO_TOKEN"
+)

@@ -70,6 +70,9 @@ const (
 	MaxInFlight  = 16
 )
 
+// DefaultDataStream is the name of a data stream where none is given.
+const DefaultDataStream = "logs-taco-default"
+
 // DefaultOutput has every default and no address.
 func DefaultOutput() Output {
 	return Output{
@@ -127,6 +130,9 @@ func (o *Output) validate() error {
 			return fault("to", redacted(to), reason)
 		}
 	}
+	if o.IndexType == TypeDataStream && o.Index == DefaultOutput().Index {
+		o.Index = DefaultDataStream
+	}
 	if reason := indexFault(o.Index); reason != "" {
 		return fault("index", o.Index, reason)
 	}
@@ -134,6 +140,9 @@ func (o *Output) validate() error {
 	case TypeIndex, TypeDataStream:
 	default:
 		return fault("index-type", string(o.IndexType), "use index or data-stream")
+	}
+	if o.IndexType == TypeDataStream && strings.ContainsRune(o.Index, '%') {
+		return fault("index", o.Index, "a data stream has no date in its name; it rolls over by itself")
 	}
 	switch o.Template {
 	case TemplateAuto, TemplateCheck, TemplateOff:

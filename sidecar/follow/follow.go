@@ -44,6 +44,8 @@ type Options struct {
 	FlushTimeout time.Duration
 	// MaxHeld bounds the bytes of deleted files that are kept for delivery; 0: no bound.
 	MaxHeld int64
+	// HoldAll gives none of them up: beyond MaxHeld it is only said.
+	HoldAll bool
 	// Resume is where earlier generations stood, oldest first within a path.
 	Resume []Position
 	// Poll does without inotify, as on file systems that have none.

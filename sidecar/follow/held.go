@@ -7,7 +7,8 @@ import (
 
 // Files that are deleted keep their space on the disk as long as they are
 // open. MaxHeld bounds that: it is the one case in which bytes that could be
-// read are given up, the oldest first, and it is counted and said.
+// read are given up, the oldest first, and it is counted and said. With HoldAll
+// it is only said.
 
 // Parts of MaxHeld, in percent: at the first it is said, below the second it
 // may be said again.
@@ -44,8 +45,14 @@ func (f *Follower) limitHeld() {
 		return
 	}
 	if f.onceLocked("held") {
-		f.log.Warn("deleted files with undelivered lines fill the disk; the oldest are given up at the limit",
-			"bytes", sum, "limit", limit)
+		what := "deleted files with undelivered lines fill the disk; the oldest are given up at the limit"
+		if f.opt.HoldAll {
+			what = "deleted files with undelivered lines fill the disk; none is given up"
+		}
+		f.log.Warn(what, "bytes", sum, "limit", limit)
+	}
+	if f.opt.HoldAll {
+		return
 	}
 	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.g.age, b.g.age) })
 	for _, h := range all {

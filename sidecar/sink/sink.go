@@ -17,6 +17,8 @@ type Sink interface {
 	Deliver(batch []follow.Range) error
 	// Limits says what a batch should be.
 	Limits() Limits
+	// Metrics are the output's own; any goroutine may ask.
+	Metrics() []Metric
 }
 
 // Limits of a batch. Zero: each range is a batch, at once.

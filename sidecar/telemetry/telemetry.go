@@ -14,7 +14,7 @@ import (
 
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/record"
-	"logging.taco/sidecar/sink/stdout"
+	"logging.taco/sidecar/sink"
 )
 
 // Metrics collects what the pipeline reports and reads the rest where it is
@@ -23,7 +23,7 @@ type Metrics struct {
 	version  string
 	sources  []counters
 	follower Follower
-	stdout   *stdout.Stats
+	output   Output
 
 	stale, written, failed atomic.Int64 // written: nanoseconds since 1970
 	ready                  atomic.Bool
@@ -33,6 +33,11 @@ type Metrics struct {
 type Follower interface {
 	Counts() follow.Counts
 	Unread() (bytes int64, paths []string)
+}
+
+// Output is where records go.
+type Output interface {
+	Metrics() []sink.Metric
 }
 
 type counters struct {
@@ -48,8 +53,8 @@ type Source struct {
 }
 
 // New makes the metrics of the sources.
-func New(version string, sources []Source, f Follower, s *stdout.Stats) *Metrics {
-	m := &Metrics{version: version, sources: make([]counters, len(sources)), follower: f, stdout: s}
+func New(version string, sources []Source, f Follower, o Output) *Metrics {
+	m := &Metrics{version: version, sources: make([]counters, len(sources)), follower: f, output: o}
 	for i := range sources {
 		m.sources[i].Source = sources[i]
 	}
@@ -99,12 +104,16 @@ func (m *Metrics) Write(w io.Writer) {
 	metric("taco_pending_bytes", "gauge", "Bytes in files that are not delivered yet.", pending)
 	metric("taco_pending_files", "gauge", "Files that have bytes which are not delivered yet.", len(paths))
 
-	const moved = "taco_stdout_bytes_total"
-	fmt.Fprintf(w, "# HELP %s Bytes written to stdout, by the way they took.\n# TYPE %s counter\n", moved, moved)
-	sample(w, moved, m.stdout.Spliced.Load(), "way", "splice")
-	sample(w, moved, m.stdout.Copied.Load(), "way", "copy")
-	sample(w, moved, m.stdout.Encoded.Load(), "way", "encode")
-	metric("taco_stdout_blocked_seconds_total", "counter", "Time spent waiting for the reader of stdout.", seconds(m.stdout.Blocked.Load()))
+	for _, o := range m.output.Metrics() {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", o.Name, o.Help, o.Name, o.Kind)
+		for _, v := range o.Samples {
+			if v.Label == "" {
+				sample(w, o.Name, v.Value)
+			} else {
+				sample(w, o.Name, v.Value, v.Label, v.Of)
+			}
+		}
+	}
 
 	c := m.follower.Counts()
 	metric("taco_generations_open", "gauge", "Files that are open.", c.Open)

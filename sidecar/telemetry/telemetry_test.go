@@ -19,7 +19,7 @@ func some(t *testing.T) *Metrics {
 		t.Fatal(err)
 	}
 	charset.Append(nil, []byte("\xff"))
-	m := New("v1", []Source{{Paths: "/a.log"}, {Paths: "/odd\n\"\\\t.log", Charset: charset}}, follow.New(follow.Options{}), new(stdout.Stats))
+	m := New("v1", []Source{{Paths: "/a.log"}, {Paths: "/odd\n\"\\\t.log", Charset: charset}}, follow.New(follow.Options{}), stdout.New(1, nil))
 	m.Delivered(1, 4)
 	return m
 }

@@ -30,18 +30,22 @@ func TestAnnotations(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	for _, c := range []struct {
-		table   string
+		tables  []string
 		program string
 		command string
 		dashes  string
 	}{
-		{"flag of stream", "./sidecar", "stream", "--"},
-		{"flag of serve", "./injector", "serve", "-"},
-		{"flag of inject and explain", "./injector", "inject", "-"},
-		{"flag of inject and explain", "./injector", "explain", "-"},
+		{[]string{"flag of stream and ship", "flag of stream"}, "./sidecar", "stream", "--"},
+		{[]string{"flag of stream and ship", "flag of ship"}, "./sidecar", "ship", "--"},
+		{[]string{"flag of serve"}, "./injector", "serve", "-"},
+		{[]string{"flag of inject and explain"}, "./injector", "inject", "-"},
+		{[]string{"flag of inject and explain"}, "./injector", "explain", "-"},
 	} {
 		t.Run(c.command, func(t *testing.T) {
-			rows := table(t, c.table)
+			var rows [][]string
+			for _, head := range c.tables {
+				rows = append(rows, table(t, head)...)
+			}
 			out, err := exec.Command("go", "run", c.program, c.command, "--help").CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)

@@ -49,7 +49,7 @@ func (s *spliced) close() {
 
 // move delivers a range. False without an error: splicing does not work here,
 // and nothing was written.
-func (s *spliced) move(r *follow.Range, stats *Stats) (bool, error) {
+func (s *spliced) move(r *follow.Range, stats *stats) (bool, error) {
 	off, left := r.Offset, r.Length
 	for left > 0 {
 		n, err := unix.Splice(r.FD(), &off, s.w, nil, int(left), unix.SPLICE_F_MOVE)
@@ -75,12 +75,12 @@ func (s *spliced) move(r *follow.Range, stats *Stats) (bool, error) {
 			return false, err
 		}
 	}
-	stats.Spliced.Add(r.Length)
+	stats.spliced.Add(r.Length)
 	return true, nil
 }
 
 // forward moves n bytes from the pipe of our own to the output.
-func (s *spliced) forward(n int, stats *Stats) error {
+func (s *spliced) forward(n int, stats *stats) error {
 	for n > 0 {
 		m, err := unix.Splice(s.r, nil, s.out, nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 		switch err {
@@ -92,7 +92,7 @@ func (s *spliced) forward(n int, stats *Stats) error {
 			if err := waitWritable(s.out); err != nil {
 				return err
 			}
-			stats.Blocked.Add(int64(time.Since(began)))
+			stats.blocked.Add(int64(time.Since(began)))
 		default:
 			return outputError(err)
 		}

@@ -41,13 +41,13 @@ type Sink struct {
 	in   []byte   // a range's bytes
 	out  []byte   // encoded records
 
-	stats Stats
+	stats stats
 }
 
-// Stats are totals that any goroutine may read.
-type Stats struct {
-	Spliced, Copied, Encoded atomic.Int64 // bytes of ranges, by the way they went
-	Blocked                  atomic.Int64 // nanoseconds spent on a full pipe
+// stats are totals that any goroutine may read.
+type stats struct {
+	spliced, copied, encoded atomic.Int64 // bytes of ranges, by the way they went
+	blocked                  atomic.Int64 // nanoseconds spent on a full pipe
 }
 
 // New makes a Sink that writes to fd; sources has one entry a source.
@@ -55,8 +55,17 @@ func New(fd int, sources []Source) *Sink {
 	return &Sink{fd: fd, sources: sources, now: time.Now, pipe: newSpliced(fd)}
 }
 
-// Stats returns the totals.
-func (s *Sink) Stats() *Stats { return &s.stats }
+// Metrics implements sink.Sink.
+func (s *Sink) Metrics() []sink.Metric {
+	return []sink.Metric{
+		{Name: "taco_stdout_bytes_total", Kind: "counter", Help: "Bytes written to stdout, by the way they took.", Samples: []sink.Sample{
+			{Label: "way", Of: "splice", Value: s.stats.spliced.Load()},
+			{Label: "way", Of: "copy", Value: s.stats.copied.Load()},
+			{Label: "way", Of: "encode", Value: s.stats.encoded.Load()},
+		}},
+		sink.Single("taco_stdout_blocked_seconds_total", "counter", "Time spent waiting for the reader of stdout.", float64(s.stats.blocked.Load())/1e9),
+	}
+}
 
 // Limits implements sink.Sink: what is there goes out at once.
 func (s *Sink) Limits() sink.Limits { return sink.Limits{} }
@@ -81,7 +90,7 @@ func (s *Sink) deliver(r *follow.Range) error {
 	if err := s.load(r); err != nil {
 		return err
 	}
-	s.stats.Encoded.Add(r.Length)
+	s.stats.encoded.Add(r.Length)
 	if src.Emit == config.EmitRaw {
 		s.out = src.Framing.Text(s.out[:0], s.in, r.Offset)
 		if r.End != follow.EndRecord {
@@ -140,7 +149,7 @@ func (s *Sink) raw(r *follow.Range) error {
 	if r.End != follow.EndRecord {
 		s.in = append(s.in, '\n')
 	}
-	s.stats.Copied.Add(r.Length)
+	s.stats.copied.Add(r.Length)
 	return s.write(s.in)
 }
 
@@ -179,7 +188,7 @@ func (s *Sink) write(b []byte) error {
 		}
 	}
 	if d := s.now().Sub(began); d > time.Millisecond {
-		s.stats.Blocked.Add(int64(d))
+		s.stats.blocked.Add(int64(d))
 	}
 	return nil
 }

@@ -1,0 +1,211 @@
+package elastic
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Attempts at a record that may itself be at fault, before it is refused.
+const (
+	triesOfItem  = 3
+	triesOfAlone = 5
+)
+
+// sayRefusedEvery is how often, at most, refused records are said.
+const sayRefusedEvery = time.Minute
+
+// judge decides from the answer to the first n items which of them are done,
+// and waits where there has to be another attempt.
+func (b *bulk) judge(n int, r result) {
+	s := b.sink
+	length := b.items[n-1].end - b.items[0].start
+	switch {
+	case r.err != nil:
+		s.pace.ill("unreachable", "the backend does not answer; records wait in their files", "error", r.err)
+		s.pace.wait(later, 0)
+	case r.status == http.StatusOK:
+		b.judgeItems(n, r)
+	case r.status == http.StatusRequestEntityTooLarge:
+		s.pace.smaller(length, n > 1)
+		if n == 1 {
+			b.refuse(0, http.StatusRequestEntityTooLarge, &fault{Type: "request_entity_too_large", Reason: "the document is longer than a request may be"})
+			b.keep(1, func(int) bool { return false })
+		}
+	case r.status == http.StatusBadRequest:
+		b.takeApart(n, r)
+	default:
+		b.complain(r)
+		if r.status == http.StatusTooManyRequests {
+			s.pace.smaller(length, false)
+		}
+		if r.status == http.StatusUnauthorized {
+			s.client.forget() // perhaps the credentials have changed
+		}
+		s.pace.wait(requestFate(r.status), r.retryAfter)
+	}
+}
+
+// judgeItems reads the outcome of each of n items.
+func (b *bulk) judgeItems(n int, r result) {
+	s := b.sink
+	b.fates = append(b.fates[:0], make([]fate, n)...)
+	var worst outcome // of those that are to be tried again
+	again := 0
+	var worstFate fate
+	err := readOutcomes(r.body, n, func(i int, o outcome) {
+		f := itemFate(o.status, o.fault)
+		it := &b.items[i]
+		if f == suspect {
+			if it.tries++; it.tries >= triesOfItem {
+				f = refused
+			}
+		}
+		if f == hold && s.index.fields && o.fault != nil && o.fault.Type == "invalid_index_name_exception" {
+			f = refused // the record's own field made that name
+		}
+		switch f {
+		case already:
+			s.stats.already.Add(1)
+		case refused:
+			if !b.refuse(i, o.status, o.fault) {
+				f = hold // the dead letter file cannot be written now
+			}
+		}
+		b.fates[i] = f
+		if f == later || f == hold || f == suspect {
+			if again++; f >= worstFate {
+				worstFate, worst = f, o
+			}
+		}
+	})
+	if err != nil {
+		s.stats.badAnswers.Add(1)
+		s.pace.ill("bad_answer", "the backend's answer cannot be used; all its records are sent again", "error", err)
+		s.pace.wait(later, 0)
+		return
+	}
+	s.stats.documents.Add(int64(n - again))
+	if again < n {
+		s.stats.reached.Store(true)
+	}
+	if again == 0 {
+		b.keep(n, func(int) bool { return false })
+		s.pace.well()
+		return
+	}
+	length := b.items[n-1].end - b.items[0].start
+	b.keep(n, func(i int) bool { f := b.fates[i]; return f == later || f == hold || f == suspect })
+	b.complainOfItem(worst, again)
+	if worstFate == later && worst.status == http.StatusTooManyRequests {
+		s.pace.smaller(length, false)
+	}
+	s.pace.wait(worstFate, r.retryAfter)
+}
+
+// takeApart handles a 400 for a whole request: it should not happen, since no
+// action line of ours is wrong. The document at fault, if there is one, is
+// found by halving. One alone is refused only where the backend has shown that
+// it takes others: a wrong address must not empty the files.
+func (b *bulk) takeApart(n int, r result) {
+	s := b.sink
+	if n > 1 {
+		s.pace.smaller(b.items[n-1].end-b.items[0].start, false)
+		b.complain(r)
+		return
+	}
+	b.complain(r)
+	f := readRequestFault(r.body)
+	if b.items[0].tries++; b.items[0].tries >= triesOfAlone && s.stats.reached.Load() && b.refuse(0, r.status, f) {
+		b.keep(1, func(int) bool { return false })
+		return
+	}
+	s.pace.wait(hold, 0)
+}
+
+// complain says what is wrong with a whole request.
+func (b *bulk) complain(r result) {
+	p := b.sink.pace
+	args := []any{"status", r.status}
+	if f := readRequestFault(r.body); f != nil {
+		args = append(args, "error", f.Type, "reason", f.Reason)
+	}
+	switch {
+	case r.location != "":
+		p.ill("redirected", "the backend sends us elsewhere; ship to that address instead", "status", r.status, "location", r.location)
+	case r.status == http.StatusUnauthorized:
+		p.ill("unauthorized", "the backend does not know these credentials; records wait in their files until the Secret is right", args...)
+	case r.status == http.StatusForbidden:
+		p.ill("forbidden", "the backend forbids writing; records wait in their files until the role or the block is changed", args...)
+	case r.status == http.StatusTooManyRequests:
+		p.ill("busy", "the backend has too much to do; records wait in their files", args...)
+	case r.status >= 500:
+		p.ill("unavailable", "the backend cannot serve; records wait in their files", args...)
+	default:
+		p.ill("misdirected", "this is not how Elasticsearch or OpenSearch answers a bulk; look at the address, and at proxies in between", args...)
+	}
+}
+
+// complainOfItem says what is wrong with items that are sent again. The reason
+// of a fault in a document may quote it, and is not said.
+func (b *bulk) complainOfItem(o outcome, items int) {
+	p := b.sink.pace
+	args := []any{"status", o.status, "records", items, "index", b.index}
+	f := itemFate(o.status, o.fault)
+	if o.fault != nil {
+		args = append(args, "error", o.fault.Type)
+		if f == hold || f == later {
+			args = append(args, "reason", o.fault.Reason)
+		}
+	}
+	switch {
+	case f == suspect:
+		p.ill("refused", "the backend refuses records for a reason that may pass; trying again", args...)
+	case f == hold && o.fault != nil && strings.Contains(o.fault.Type, "security"):
+		p.ill("forbidden", "the backend forbids writing to this index; records wait in their files until the role is changed", args...)
+	case f == hold:
+		p.ill("index_blocked", "the backend cannot write to this index; records wait in their files until somebody acts", args...)
+	case f == refused:
+		p.ill("dead_letter", "the dead letter file cannot be written; records wait in their files", args...)
+	default:
+		p.ill("busy", "the backend does not take all records now; the rest is sent again", args...)
+	}
+}
+
+// refuse puts an item into the dead letter file. False: that failed.
+func (b *bulk) refuse(i, status int, f *fault) bool {
+	it := &b.items[i]
+	s := b.sink
+	if f == nil {
+		f = &fault{}
+	}
+	err := s.letters.write(letter{
+		Time: s.opt.Now().UTC(), Index: it.index, Status: status, Error: f,
+	}, b.body[it.start:it.document], b.body[it.document:it.end])
+	if err != nil {
+		s.opt.Log.Error("a record that the backend refuses cannot be put aside", "error", err)
+		s.stats.letterFailures.Add(1)
+		return false
+	}
+	s.stats.refused.Add(1)
+	s.sayRefused(status, f.Type)
+	return true
+}
+
+// sayRefused says, not more often than once in a while, that records are put aside.
+func (s *Sink) sayRefused(status int, kind string) {
+	s.refusals.Lock()
+	defer s.refusals.Unlock()
+	now := time.Now()
+	if now.Sub(s.refusals.said) < sayRefusedEvery {
+		return
+	}
+	s.refusals.said = now
+	if s.letters.name == "" {
+		s.opt.Log.Error("the backend refuses records for good, and there is no dead letter file: they are lost; set --dead-letter or --state",
+			"status", status, "error", kind, "so_far", s.stats.refused.Load())
+		return
+	}
+	s.opt.Log.Warn("the backend refuses records for good; they are put aside",
+		"file", s.letters.name, "status", status, "error", kind, "so_far", s.stats.refused.Load())
+}

@@ -1,0 +1,132 @@
+package elastic
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Pauses between attempts that failed. Each is a random part of its length, a
+// half at least, so that many sidecars do not come back at the same moment.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+	holdPause  = 10 * time.Second // the first where somebody has to act
+	hurryPause = 2 * time.Second  // the longest when the program is to stop
+	sayEvery   = 10 * time.Minute // an outage is said again
+	step       = 16 << 10         // bytes by which requests grow, at least
+)
+
+// pace decides how large the next request is, and how long to wait after one
+// that failed: smaller after each refusal, larger again after each success, as
+// TCP does with its window (RFC 5681).
+type pace struct {
+	stopping <-chan struct{}
+	log      *slog.Logger
+	stats    *stats
+
+	mu      sync.Mutex
+	most    int // bytes of a request
+	now     int // bytes of the next one
+	pause   time.Duration
+	trouble string // what is said at the moment; "": all is well
+	since   time.Time
+	said    time.Time
+	hurried bool
+}
+
+func newPace(most int, stopping <-chan struct{}, log *slog.Logger, stats *stats) *pace {
+	return &pace{most: most, now: most, stopping: stopping, log: log, stats: stats}
+}
+
+// size is the length of the next request.
+func (p *pace) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// smaller halves the next requests, after one of so many bytes was refused for
+// its length or for the load. tooLong: that length will never pass.
+func (p *pace) smaller(than int, tooLong bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = max(min(p.now, than)/2, 1)
+	if tooLong {
+		p.most = max(min(p.most, than*3/4), 1)
+	}
+}
+
+// well notes that the backend took something.
+func (p *pace) well() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = min(p.most, p.now+max(p.now/2, step))
+	p.pause = 0
+	if p.trouble != "" {
+		p.log.Info("shipping goes on", "after", time.Since(p.since).Round(time.Millisecond))
+		p.trouble = ""
+		p.stats.setTrouble("")
+	}
+}
+
+// ill says what is wrong, once, and again from time to time. kind is for the
+// metric and for telling one trouble from another.
+func (p *pace) ill(kind, message string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.trouble == "" {
+		p.since = now
+	}
+	if p.trouble == kind && now.Sub(p.said) < sayEvery {
+		return
+	}
+	p.trouble, p.said = kind, now
+	p.stats.setTrouble(kind)
+	p.log.Warn(message, args...)
+}
+
+// wait waits before the next attempt: longer each time, as long as the backend
+// asks for, and shorter when the program is to stop.
+func (p *pace) wait(f fate, asked time.Duration) {
+	p.mu.Lock()
+	first := firstPause
+	if f == hold {
+		first = holdPause
+	}
+	p.pause = min(max(p.pause*2, first), lastPause)
+	length := p.pause/2 + rand.N(p.pause/2+1)
+	p.mu.Unlock()
+	length = max(length, min(asked, 10*time.Minute))
+	begun := time.Now()
+	p.stats.retries.Add(1)
+	defer func() { p.stats.waited.Add(int64(time.Since(begun))) }()
+
+	t := time.NewTimer(length)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return
+	case <-p.stopping:
+	}
+	// The end is near: one attempt now, then one every little while.
+	left := min(length-time.Since(begun), hurryPause)
+	if p.hurry() {
+		left = 0
+	}
+	if left > 0 {
+		t.Reset(left)
+		<-t.C
+	}
+}
+
+// hurry is true once: for the attempt that a signal brings about.
+func (p *pace) hurry() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := !p.hurried
+	p.hurried = true
+	return first
+}
