@@ -67,9 +67,10 @@ func describe(out io.Writer, r inject.Report, hints []string) {
 	}
 	fmt.Fprintf(out, "injected with %s\n", strings.Join(names, ", "))
 	section(out, "paths", r, inject.Info, inject.PathResolved)
+	section(out, "output", r, inject.Info, inject.OutputChosen)
 	section(out, "added", r, inject.Info, inject.ContainerAdded, inject.VolumeAdded, inject.MountAdded)
 	section(out, "used", r, inject.Info, inject.VolumeReused)
-	section(out, "notes", r, inject.Info, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.Unchanged)
+	section(out, "notes", r, inject.Info, inject.HeldBounded, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.Unchanged)
 	section(out, "warnings", r, inject.Warning)
 	fmt.Fprintln(out, "  sidecars")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -80,7 +81,16 @@ func describe(out io.Writer, r inject.Report, hints []string) {
 	fmt.Fprintf(out, "  cost\n    requests %s; limits %s\n",
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }),
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Limits }))
-	fmt.Fprintln(out, "    every line is written a second time, to the node's container log, where kubectl logs reads it")
+	if ships(r) {
+		fmt.Fprintln(out, "    every line goes over the network to the output, and none to the node's container log")
+	} else {
+		fmt.Fprintln(out, "    every line is written a second time, to the node's container log, where kubectl logs reads it")
+	}
+}
+
+// ships tells whether the pod's lines go to an output.
+func ships(r inject.Report) bool {
+	return slices.ContainsFunc(r.Findings, func(f inject.Finding) bool { return f.Reason == inject.OutputChosen })
 }
 
 // section writes the findings of a severity and, where given, of some reasons.
@@ -115,6 +125,8 @@ func kind(f inject.Finding) string {
 		return "mount"
 	case inject.PathResolved:
 		return "path"
+	case inject.OutputChosen:
+		return "output"
 	}
 	return string(f.Reason)
 }

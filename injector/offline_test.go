@@ -114,6 +114,37 @@ func TestExplainCommand(t *testing.T) {
 	}
 }
 
+// The example that ships needs a profile with an output; explain says where the
+// records go, and with which Secret.
+func TestShipExample(t *testing.T) {
+	const example = "../examples/ship.yaml"
+	if out, _, status := command(t, "", "explain", "-f", example); status != 1 || !strings.Contains(out, "the profile has no outputs") {
+		t.Errorf("without an output: status %d, output\n%s", status, out)
+	}
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	if err := os.WriteFile(file, []byte("outputs: {search: {to: 'https://es.logging:9200', credentials: {secret: writer}}}\ndefault-output: search\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status := command(t, "", "explain", "-f", example, "--config", file)
+	for _, want := range []string{"injected with taco-ship", "output  search", "https://es.logging:9200", "logstash-%Y.%m.%d", "Secret writer",
+		"taco-credentials", "HeldBounded", "none to the node's container log"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if status != 0 || errs != "" || strings.Contains(out, "a second time") {
+		t.Errorf("status %d, errors %q, output\n%s", status, errs, out)
+	}
+	before, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, _, _ := command(t, "", "inject", "-f", example, "--config", file)
+	if back, errs, status := command(t, after, "uninject", "-f", "-"); back != string(before) || status != 0 {
+		t.Errorf("status %d, errors %q, uninjected is\n%s", status, errs, back)
+	}
+}
+
 // The likeliest mistake: annotations on the Deployment reach no pod.
 func TestMisplacedAnnotation(t *testing.T) {
 	in := `apiVersion: apps/v1

@@ -6,7 +6,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +19,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"logging.taco/injector/inject"
+	"logging.taco/injector/profile"
 )
 
 // TestServe is the injector with a real API server, with the manifests as they
@@ -30,6 +36,7 @@ func TestServe(t *testing.T) {
 		{"replicas that start at once make one CA", testReplicasAtOnce},
 		{"the pod as it is stored", testStored},
 		{"a sidecar passes the restricted Pod Security Standard", testRestricted},
+		{"a shipping sidecar passes it too, and nothing of it is a default of the API's", testShipping},
 		{"a bad annotation is refused", testRefused},
 		{"others never meet the webhook", testNeverMet},
 		{"a dry run is like any other", testDryRun},
@@ -208,6 +215,38 @@ func testRestricted(t *testing.T, c *cluster) {
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app:1"}}},
 	}, metav1.CreateOptions{}); err == nil {
 		t.Error("the namespace is not restricted, so this test says nothing")
+	}
+}
+
+// The profile's output makes a pod ship. What is stored and comes again, with all
+// defaults of the API server, differs in nothing from what the injector writes.
+func testShipping(t *testing.T, c *cluster) {
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	text := "outputs:\n  search:\n    to: https://elasticsearch.logging:9200\n    credentials: {secret: search}\ndefault-output: search\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start(t, "--config", file).waitReady(t)
+	c.mustKubectl(t, "", "create", "namespace", "shipping")
+	c.mustKubectl(t, "", "label", "namespace", "shipping", "pod-security.kubernetes.io/enforce=restricted")
+	annotations := map[string]string{"logging.taco/mode": "ship"}
+	maps.Copy(annotations, paths)
+	for _, native := range []string{"true", "false"} {
+		annotations["logging.taco/native"] = native
+		pod := c.restricted(t, "shipping", annotations)
+		all := slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
+		if !slices.ContainsFunc(all, func(c corev1.Container) bool { return c.Name == "taco-ship" }) {
+			t.Fatalf("native %s: not injected: %+v", native, all)
+		}
+		again, report := inject.Inject(pod, "shipping", p)
+		ops, err := inject.Patch(pod, again)
+		if err != nil || !report.Injected() || len(ops) > 0 {
+			t.Errorf("native %s: the stored pod is patched: %v, %v, %s", native, ops, err, report.Message())
+		}
 	}
 }
 

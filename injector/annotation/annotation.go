@@ -23,6 +23,7 @@ import (
 type Request struct {
 	Paths     []Path
 	Mode      Delivery
+	Output    string
 	Split     bool
 	Emit      config.Emit
 	Multiline string
@@ -58,8 +59,10 @@ func (p Path) String() string {
 // Delivery is where the lines go, the value of the mode annotation.
 type Delivery string
 
-// Stream sends the lines to the sidecar's standard output.
-const Stream Delivery = "stream"
+const (
+	Stream Delivery = "stream" // to the sidecar's standard output
+	Ship   Delivery = "ship"   // to an output of the profile
+)
 
 // NativePolicy says whether the sidecar is an init container that restarts.
 type NativePolicy string
@@ -92,6 +95,7 @@ func Parse(pod *corev1.Pod) (req Request, present bool, err error) {
 			errs = append(errs, e...)
 		}
 	}
+	errs = append(errs, req.together(pod.Annotations)...)
 	if _, ok := pod.Annotations[Paths]; !ok {
 		errs = append(errs, &Error{Key: Paths, Kind: MissingPaths,
 			Reason: "needed, as it names the files to read, for example /var/log/app.log"})
@@ -123,11 +127,10 @@ func (r *Request) set(key, value string) Errors {
 		r.Paths, errs = parsePaths(value)
 		return errs
 	case Mode:
-		if value == "ship" {
-			return Errors{{Key: key, Value: value, Kind: UnsupportedMode,
-				Reason: "this version of the injector only streams; leave the key out or use stream"}}
-		}
-		fault = oneOf(value, string(Stream))
+		r.Mode = Delivery(value)
+		fault = oneOf(value, string(Stream), string(Ship))
+	case Output:
+		r.Output, fault = parseName(value)
 	case Split:
 		r.Split, fault = parseBool(value)
 	case Emit:
@@ -159,4 +162,24 @@ func (r *Request) set(key, value string) Errors {
 		return nil
 	}
 	return Errors{{Key: key, Value: value, Kind: InvalidValue, Reason: fault}}
+}
+
+// together finds the keys that contradict the mode. Each would be without any
+// effect, which is not what its author expects.
+func (r *Request) together(annotations map[string]string) (errs Errors) {
+	refuse := func(key, reason string) {
+		if value, ok := annotations[key]; ok {
+			errs = append(errs, &Error{Key: key, Value: value, Kind: InvalidValue, Reason: reason})
+		}
+	}
+	switch r.Mode {
+	case Stream:
+		refuse(Output, "names what mode: ship sends to, and this pod streams; leave it out, or add "+Mode+": ship")
+	case Ship:
+		refuse(Emit, "is for stdout, and this pod ships: each record becomes a document; leave it out")
+		if r.Split {
+			refuse(Split, "tells files apart in kubectl logs, and this pod ships: each document names its file; leave it out")
+		}
+	}
+	return errs
 }

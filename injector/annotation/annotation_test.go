@@ -91,7 +91,8 @@ func TestFaults(t *testing.T) {
 		"paths": {"": "empty", "   ": "empty", "/a,,/b": "empty", ",": "empty", "/a,": "empty", "/a\n\n/b": "empty", "a": "absolute", "app:a": "absolute", ":/a": "container's name",
 			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
 			"/" + strings.Repeat("x", 5000): "longer", strings.Repeat("/a,", 200) + "/a": "more than"},
-		"mode":        {"ship": "only streams", "": "use stream", "Stream": "use stream"},
+		"mode":        {"": "use stream or ship", "Stream": "use stream or ship", "kafka": "use stream or ship"},
+		"output":      {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name", "ok": "this pod streams"},
 		"split":       {"": "true or false", "yes": "true or false", "TRUE": "true or false", " true": "true or false"},
 		"emit":        {"": "raw, prefix or json", "xml": "raw, prefix or json"},
 		"native":      {"": "auto, true or false", "1": "auto, true or false"},
@@ -129,6 +130,35 @@ func TestFaults(t *testing.T) {
 			if !strings.Contains(e.Error(), annotation.Quote(e.Value)) {
 				t.Errorf("%s: no value in %q", key, e.Error())
 			}
+		}
+	}
+}
+
+func TestShip(t *testing.T) {
+	for _, test := range []struct {
+		annotations []string
+		output      string
+		fault       string // key and part of the reason
+	}{
+		{[]string{"mode", "ship"}, "", ""},
+		{[]string{"mode", "ship", "output", "search-2"}, "search-2", ""},
+		{[]string{"mode", "ship", "split", "false", "multiline", "java", "charset", "euc-kr", "memory", "64Mi"}, "", ""},
+		{[]string{"mode", "ship", "emit", "json"}, "", `logging.taco/emit: "json": is for stdout`},
+		{[]string{"mode", "ship", "emit", "xml"}, "", `logging.taco/emit: "xml": use raw`},
+		{[]string{"mode", "ship", "split", "true"}, "", `logging.taco/split: "true": tells files apart`},
+		{[]string{"mode", "stream", "output", "search"}, "", `logging.taco/output: "search": names what mode: ship sends to`},
+		{[]string{"output", "search"}, "", "add logging.taco/mode: ship"},
+		{[]string{"mode", "shop", "output", "search", "split", "true"}, "", `logging.taco/mode: "shop": use stream or ship`},
+	} {
+		req, _, err := annotation.Parse(annotated(append(test.annotations, "paths", "/a/b")...))
+		if test.fault == "" {
+			if err != nil || req.Mode != annotation.Ship || req.Output != test.output {
+				t.Errorf("%q: %v, %+v", test.annotations, err, req)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.fault) || test.annotations[1] == "shop" && strings.Contains(err.Error(), "; ") {
+			t.Errorf("%q: %v, not %s", test.annotations, err, test.fault)
 		}
 	}
 }

@@ -10,10 +10,9 @@ import (
 type Kind string
 
 const (
-	UnknownKey      Kind = "UnknownKey"      // no such annotation
-	InvalidValue    Kind = "InvalidValue"    // the value cannot be used
-	MissingPaths    Kind = "MissingPaths"    // annotated, but with no files to read
-	UnsupportedMode Kind = "UnsupportedMode" // a mode that this version does not have
+	UnknownKey   Kind = "UnknownKey"   // no such annotation
+	InvalidValue Kind = "InvalidValue" // the value cannot be used
+	MissingPaths Kind = "MissingPaths" // annotated, but with no files to read
 )
 
 // Error is one annotation that cannot be used.

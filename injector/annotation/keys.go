@@ -9,15 +9,20 @@ const (
 	// It is the one key that a pod needs.
 	Paths = Prefix + "paths"
 
-	// Mode is stream (files → the sidecar's stdout → kubectl logs), the default.
-	// This version knows no other.
+	// Mode is stream (files → the sidecar's stdout → kubectl logs), the default,
+	// or ship (files → Elasticsearch or OpenSearch).
 	Mode = Prefix + "mode"
 
+	// Output is the name of one of the profile's outputs, which mode: ship sends
+	// to. Default the profile's.
+	Output = Prefix + "output"
+
 	// Split is true for one streaming container per path, so that
-	// kubectl logs POD -c … tells them apart. Default false.
+	// kubectl logs POD -c … tells them apart. Default false. Not with mode: ship.
 	Split = Prefix + "split"
 
-	// Emit is how a record is written to stdout: raw, prefix or json.
+	// Emit is how a record is written to stdout: raw, prefix or json. Not with
+	// mode: ship.
 	Emit = Prefix + "emit"
 
 	// Multiline tells which lines belong together: none, java, python, go, ruby,
@@ -58,4 +63,4 @@ const (
 )
 
 // Keys are all keys that Parse knows, in the order in which they are explained.
-var Keys = []string{Paths, Mode, Split, Emit, Multiline, Charset, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}
+var Keys = []string{Paths, Mode, Output, Split, Emit, Multiline, Charset, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // parseBool takes the two spellings that YAML users expect and no other, so
@@ -54,6 +55,14 @@ func parseQuantity(value, example string) (*resource.Quantity, string) {
 		return nil, fault
 	}
 	return &q, ""
+}
+
+// parseName takes the name of something in the profile.
+func parseName(value string) (string, string) {
+	if faults := validation.IsDNS1123Label(value); len(faults) > 0 {
+		return "", "not a name: lower case letters, digits and -, at most 63, beginning and ending with a letter or digit"
+	}
+	return value, ""
 }
 
 func parseUser(value string) (*int64, string) {

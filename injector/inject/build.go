@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -10,6 +12,7 @@ import (
 // inject is the whole way from the request to the pod; nil: denied.
 func (w *work) inject() *corev1.Pod {
 	w.limits()
+	w.chooseOutput()
 	w.lifecycle()
 	w.resolve()
 	w.volumes()
@@ -21,6 +24,7 @@ func (w *work) inject() *corev1.Pod {
 		return nil
 	}
 	w.warnGrace()
+	w.warnProxy()
 	w.warnResources()
 	for _, g := range w.groups {
 		w.sidecars = append(w.sidecars, w.sidecar(g))
@@ -36,12 +40,14 @@ func (w *work) build() *corev1.Pod {
 	spec := &pod.Spec
 	if w.native {
 		st.noteEmpty(listInit, spec.InitContainers != nil && len(spec.InitContainers) == 0)
-		spec.InitContainers = append(copies(w.sidecars), spec.InitContainers...)
+		at, _ := w.first()
+		spec.InitContainers = slices.Insert(spec.InitContainers, at, copies(w.sidecars)...)
 	} else {
 		spec.Containers = append(spec.Containers, copies(w.sidecars)...)
 	}
 	st.noteEmpty(listVolumes, spec.Volumes != nil && len(spec.Volumes) == 0)
-	spec.Volumes = append(spec.Volumes, emptyDir(stateVolume, w.profile.StateSizeLimit))
+	spec.Volumes = append(spec.Volumes, emptyDir(stateVolume, w.stateLimit()))
+	spec.Volumes = append(spec.Volumes, w.shipVolumes()...)
 	for _, f := range w.folders {
 		spec.Volumes = append(spec.Volumes, emptyDir(f.volume, w.sizeLimit()))
 	}

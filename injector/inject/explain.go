@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"strings"
 
 	"logging.taco/injector/annotation"
@@ -15,8 +16,12 @@ func (w *work) explain() {
 		}
 		w.r.add(Info, PathResolved, annotation.Paths, s.String(), "written by %s (%s), read through %s at %s", s.owner.Name, s.why, volume, s.cover.MountPath)
 	}
+	w.explainOutput()
 	for _, g := range w.groups {
 		kind := "a native sidecar: starts before every other container, stops after them"
+		if _, proxy := w.first(); proxy != "" {
+			kind = "a native sidecar: starts after " + proxy + " and stops before it, so that it has a network to the end"
+		}
 		if !w.native {
 			kind = "a plain container, last in the pod"
 		}
@@ -26,8 +31,23 @@ func (w *work) explain() {
 				w.r.add(Info, VolumeReused, "", m.Name, "the pod's own volume, mounted in %s at %s", g.name, m.MountPath)
 			}
 		}
+		if held := w.held(g); held > 0 {
+			w.r.add(Info, HeldBounded, "", g.name, "keeps deleted files open until they are delivered, up to %v; then the oldest are given up, and it says so", held)
+		}
 	}
-	w.r.add(Info, VolumeAdded, "", stateVolume, "an emptyDir of at most %v for the sidecar's checkpoints, so that a restarted one goes on where it was", &w.profile.StateSizeLimit)
+	state := w.stateLimit()
+	also := ""
+	if w.ships() {
+		also = ", and for records that the output will never take"
+	}
+	w.r.add(Info, VolumeAdded, "", stateVolume, "an emptyDir of at most %v for the sidecar's checkpoints, so that a restarted one goes on where it was%s", &state, also)
+	for _, v := range w.shipVolumes() {
+		what := "the pod's labels and annotations, which the sidecar puts into documents"
+		if v.Secret != nil {
+			what = fmt.Sprintf("the Secret %s, mounted in the sidecar alone; without it the pod starts all the same, and the sidecar waits for it", v.Secret.SecretName)
+		}
+		w.r.add(Info, VolumeAdded, "", v.Name, "%s", what)
+	}
 	limit := w.sizeLimit()
 	for _, f := range w.folders {
 		w.r.add(Info, VolumeAdded, "", f.volume, "an emptyDir of at most %v; when the files in it outgrow that, the pod is evicted (%s)", &limit, annotation.SizeLimit)

@@ -14,6 +14,9 @@ const (
 	namePrefix = "taco-"
 	// sidecarName is the container that reads all paths, where they are not split.
 	sidecarName = namePrefix + "logs"
+	// shipperName is the container that ships; its name tells that its log, what
+	// kubectl shows, is not the files' lines.
+	shipperName = namePrefix + "ship"
 	// stateVolume holds the checkpoints of the pod's sidecars.
 	stateVolume = namePrefix + "state"
 

@@ -18,6 +18,7 @@ type work struct {
 	profile profile.Profile
 	prior   *status // of an earlier injection; nil: none
 	r       *Report
+	output  *output // nil: the sidecar streams
 
 	native   bool
 	sources  []*source

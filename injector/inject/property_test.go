@@ -2,6 +2,7 @@ package inject_test
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand"
@@ -31,11 +32,16 @@ func generated(t *testing.T, f func(t *testing.T, g *generator)) {
 	if start == 0 {
 		start = time.Now().UnixNano()
 	}
-	for i := range *count {
-		s := start + int64(i)
+	s := start
+	defer func() {
+		if t.Failed() {
+			t.Logf("seed %d: go test -run %s -seed %d -pods 1", s, t.Name(), s)
+		}
+	}()
+	for ; s < start+int64(*count); s++ {
 		f(t, &generator{rand.New(rand.NewSource(s))})
 		if t.Failed() {
-			t.Fatalf("seed %d: go test -run %s -seed %d -pods 1", s, t.Name(), s)
+			return
 		}
 	}
 }
@@ -99,11 +105,7 @@ func TestSidecarSeesEveryPath(t *testing.T) {
 		all := slices.Concat(after.Spec.InitContainers, after.Spec.Containers)
 		paths := 0
 		for _, c := range report.Containers {
-			text := c.Env[len(c.Env)-1].Value
-			conf, err := config.Decode(c.Name, []byte(strings.ReplaceAll(text, "$$", "$")))
-			if err != nil {
-				t.Fatal(err)
-			}
+			conf := configOf(t, c)
 			if !strings.HasPrefix(conf.State, "/taco/state/") {
 				t.Errorf("state in %s", conf.State)
 			}
@@ -158,6 +160,88 @@ func TestRestricted(t *testing.T) {
 	})
 }
 
+// A pod that asks for it ships, to the output that it names; only its sidecar has
+// the Secret, and no variable has anything of it. What deleted files may hold
+// stays within every volume's limit.
+func TestShippingOfGeneratedPods(t *testing.T) {
+	shipped := 0
+	generated(t, func(t *testing.T, g *generator) {
+		pod, p := g.pod(), g.profile()
+		after, report := inject.Inject(pod, "default", p)
+		if !report.Injected() {
+			return
+		}
+		held := map[string]int64{} // by volume, over its sidecars
+		asked := pod.Annotations["logging.taco/mode"] == "ship"
+		for _, c := range report.Containers {
+			conf := configOf(t, c)
+			for _, name := range volumesOf(c) {
+				held[name] += int64(conf.MaxHeld)
+			}
+			if asked != conf.Ships() {
+				t.Errorf("ships: %v, asked for: %v", conf.Ships(), asked)
+			}
+			if len(c.EnvFrom) > 0 || slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+				return e.ValueFrom != nil && (e.ValueFrom.SecretKeyRef != nil || e.ValueFrom.ConfigMapKeyRef != nil)
+			}) {
+				t.Errorf("a variable from a Secret or ConfigMap: %s", marshal(t, c.Env))
+			}
+			if !asked {
+				continue
+			}
+			shipped++
+			o := p.Outputs[cmp.Or(pod.Annotations["logging.taco/output"], p.DefaultOutput)]
+			want := o.Output
+			if o.Secret != "" {
+				want.Credentials = "/taco/credentials"
+			}
+			if !reflect.DeepEqual(conf.Output, want) || conf.Pod != "/taco/pod" {
+				t.Errorf("output %+v, not %+v", conf.Output, want)
+			}
+			if mounts := slices.Contains(volumesOf(c), "taco-credentials"); mounts != (o.Secret != "") || !slices.Contains(volumesOf(c), "taco-pod") {
+				t.Errorf("mounts are %q, the Secret is %q", volumesOf(c), o.Secret)
+			}
+		}
+		for _, v := range after.Spec.Volumes {
+			switch ours := !slices.ContainsFunc(pod.Spec.Volumes, func(w corev1.Volume) bool { return w.Name == v.Name }); {
+			case ours && v.EmptyDir == nil && !asked, ours && v.EmptyDir == nil && v.DownwardAPI == nil && v.Secret == nil:
+				t.Errorf("a volume of another kind: %s", marshal(t, v))
+			case v.EmptyDir != nil && v.EmptyDir.SizeLimit != nil && v.Name != "taco-state":
+				if limit := v.EmptyDir.SizeLimit.Value(); limit > 1 && held[v.Name] > limit {
+					t.Errorf("the sidecars may hold %d of %s, whose limit is %d", held[v.Name], v.Name, limit)
+				}
+			}
+		}
+		for _, c := range slices.Concat(after.Spec.InitContainers, after.Spec.Containers) {
+			if names := volumesOf(c); c.Name != "taco-ship" && (slices.Contains(names, "taco-credentials") || slices.Contains(names, "taco-pod")) {
+				t.Errorf("%s has volumes of the sidecar's: %q", c.Name, names)
+			}
+		}
+	})
+	if *count > 100 && shipped < *count/20 {
+		t.Errorf("only %d of %d generated pods ship; the generator proves too little", shipped, *count)
+	}
+}
+
+// configOf is what a sidecar reads from its variable.
+func configOf(t *testing.T, c corev1.Container) config.Config {
+	t.Helper()
+	conf, err := config.Decode(c.Name, []byte(strings.ReplaceAll(c.Env[len(c.Env)-1].Value, "$$", "$")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conf
+}
+
+func volumesOf(c corev1.Container) (names []string) {
+	for _, m := range c.VolumeMounts {
+		if !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // generator makes pods that are valid for Kubernetes, with annotations that are
 // mostly so.
 type generator struct{ *rand.Rand }
@@ -173,7 +257,18 @@ func (g *generator) profile() profile.Profile {
 		p.Kubernetes = profile.Version{Major: 1, Minor: 25 + g.Intn(8)}
 	}
 	p.SetUser = g.chance(90)
+	if g.chance(90) {
+		p.Outputs = map[string]profile.Output{"a": g.output("http://a:9200"), "b": g.output("https://b-0", "https://b-1")}
+		p.DefaultOutput = pick(g, "a", "a", "b", "")
+	}
 	return p
+}
+
+func (g *generator) output(to ...string) profile.Output {
+	o := profile.Output{Output: config.DefaultOutput(), Secret: pick(g, "", "writer")}
+	o.To, o.Gzip, o.IDs, o.InFlight = to, g.chance(50), g.chance(50), 1+g.Intn(3)
+	o.Index = pick(g, o.Index, "$(x)-%Y", "a-{b}")
+	return o
 }
 
 func (g *generator) pod() *corev1.Pod {
@@ -185,6 +280,9 @@ func (g *generator) pod() *corev1.Pod {
 	}
 	for i := range g.Intn(3) {
 		c := g.container(fmt.Sprint("init", i), pod.Spec.Volumes)
+		if g.chance(20) && i == 0 {
+			c.Name = pick(g, "istio-proxy", "linkerd-proxy")
+		}
 		if g.chance(30) {
 			always := corev1.ContainerRestartPolicyAlways
 			c.RestartPolicy = &always
@@ -194,7 +292,7 @@ func (g *generator) pod() *corev1.Pod {
 	for i := range 1 + g.Intn(3) {
 		name := fmt.Sprint("app", i)
 		if i == 0 && g.chance(4) {
-			name = "taco-logs"
+			name = pick(g, "taco-logs", "taco-ship", "kuma-sidecar")
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, g.container(name, pod.Spec.Volumes))
 	}
@@ -216,6 +314,10 @@ func (g *generator) volume(i int) corev1.Volume {
 	switch g.Intn(3) {
 	case 0:
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
+		if g.chance(50) {
+			limit := resource.MustParse(pick(g, "0", "1", "999k", "1Mi", "10Mi", "3Gi", "8Ei"))
+			v.EmptyDir.SizeLimit = &limit
+		}
 	case 1:
 		v.HostPath = &corev1.HostPathVolumeSource{Path: "/srv"}
 	default:
@@ -286,6 +388,16 @@ func (g *generator) annotate(pod *corev1.Pod) {
 	} {
 		if v := pick(g, o[1:]...); g.chance(15) {
 			a["logging.taco/"+o[0]] = v
+		}
+	}
+	if g.chance(35) {
+		a["logging.taco/mode"] = "ship"
+		if g.chance(30) {
+			a["logging.taco/output"] = pick(g, "a", "b", "b", "c")
+		}
+		if g.chance(95) { // else refused
+			delete(a, "logging.taco/split")
+			delete(a, "logging.taco/emit")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package inject_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +11,7 @@ import (
 
 	"logging.taco/injector/inject"
 	"logging.taco/injector/profile"
+	"logging.taco/sidecar/config"
 )
 
 // An injected pod comes back when another webhook has changed it (reinvocation)
@@ -25,9 +27,18 @@ func annotated(annotations ...string) *corev1.Pod {
 	return pod
 }
 
+// shipping is a profile with an output, so that pods may ship.
+var shipping = func() profile.Profile {
+	p := profile.Default()
+	o := profile.Output{Output: config.DefaultOutput(), Secret: "search"}
+	o.To = []string{"https://elasticsearch.logging:9200"}
+	p.Outputs, p.DefaultOutput = map[string]profile.Output{"search": o}, "search"
+	return p
+}()
+
 func injected(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	after, report := inject.Inject(pod, "default", profile.Default())
+	after, report := inject.Inject(pod, "default", shipping)
 	if !report.Injected() {
 		t.Fatal(report.Message())
 	}
@@ -37,7 +48,7 @@ func injected(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 func sidecarOf(pod *corev1.Pod) *corev1.Container {
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
-			if list[i].Name == "taco-logs" {
+			if list[i].Name == "taco-logs" || list[i].Name == "taco-ship" {
 				return &list[i]
 			}
 		}
@@ -91,17 +102,19 @@ func TestReadmission(t *testing.T) {
 		},
 	} {
 		for _, native := range []string{"true", "false"} {
-			t.Run(name+", native "+native, func(t *testing.T) {
-				pod := injected(t, annotated("native", native))
-				change(pod)
-				again, report := inject.Inject(pod, "default", profile.Default())
-				if !report.Injected() {
-					t.Fatal(report.Message())
-				}
-				if ops, _ := inject.Patch(pod, again); len(ops) > 0 {
-					t.Errorf("patched:\n%s", lines(t, ops))
-				}
-			})
+			for _, mode := range []string{"stream", "ship"} {
+				t.Run(name+", native "+native+", "+mode, func(t *testing.T) {
+					pod := injected(t, annotated("native", native, "mode", mode))
+					change(pod)
+					again, report := inject.Inject(pod, "default", shipping)
+					if !report.Injected() {
+						t.Fatal(report.Message())
+					}
+					if ops, _ := inject.Patch(pod, again); len(ops) > 0 {
+						t.Errorf("patched:\n%s", lines(t, ops))
+					}
+				})
+			}
 		}
 	}
 }
@@ -153,6 +166,60 @@ func TestReadmissionChanged(t *testing.T) {
 	got, _ := inject.Inject(pod, "default", profile.Default())
 	if want := injected(t, annotated("paths", "/srv/logs/*.log")); !reflect.DeepEqual(got, want) {
 		t.Errorf("%s\nnot\n%s", marshal(t, got), marshal(t, want))
+	}
+}
+
+// From shipping to streaming, or to another output, nothing stays behind.
+func TestReadmissionMode(t *testing.T) {
+	pod := injected(t, annotated("mode", "ship"))
+	delete(pod.Annotations, "logging.taco/mode")
+	got, _ := inject.Inject(pod, "default", shipping)
+	if want := injected(t, annotated()); !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\nnot\n%s", marshal(t, got), marshal(t, want))
+	}
+	pod = injected(t, annotated("mode", "ship"))
+	open := shipping
+	o := shipping.Outputs["search"]
+	o.Secret = ""
+	open.Outputs = map[string]profile.Output{"search": o}
+	got, _ = inject.Inject(pod, "default", open)
+	if want, _ := inject.Inject(annotated("mode", "ship"), "default", open); !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\nnot\n%s", marshal(t, got), marshal(t, want))
+	}
+}
+
+// A mesh's proxy that another webhook puts in later is still before a sidecar
+// that ships, and after one that streams.
+func TestReadmissionBesideProxy(t *testing.T) {
+	for mode, want := range map[string][]string{"stream": {"taco-logs", "istio-proxy"}, "ship": {"istio-proxy", "taco-ship"}} {
+		for at := range 2 {
+			pod := injected(t, annotated("mode", mode))
+			always := corev1.ContainerRestartPolicyAlways
+			pod.Spec.InitContainers = slices.Insert(pod.Spec.InitContainers, at, corev1.Container{Name: "istio-proxy", Image: "proxy", RestartPolicy: &always})
+			again, _ := inject.Inject(pod, "default", shipping)
+			var got []string
+			for _, c := range again.Spec.InitContainers {
+				got = append(got, c.Name)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, proxy at %d: %q, not %q", mode, at, got, want)
+			}
+		}
+	}
+}
+
+// A status that names volumes of the user's own does not take them out.
+func TestForgedVolumes(t *testing.T) {
+	pod := injected(t, annotated("mode", "ship"))
+	mine := []corev1.Volume{
+		{Name: "taco-keys", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "mine"}}},
+		{Name: "taco-about", VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{}}},
+	}
+	pod.Spec.Volumes = append(pod.Spec.Volumes, mine...)
+	pod.Annotations["logging.taco/status"] = strings.Replace(pod.Annotations["logging.taco/status"], `"volumes":[`, `"volumes":["taco-keys","taco-about",`, 1)
+	before, report := inject.Uninject(pod)
+	if !reflect.DeepEqual(before.Spec.Volumes, mine) {
+		t.Errorf("left are %s: %v", marshal(t, before.Spec.Volumes), report.Findings)
 	}
 }
 

@@ -23,18 +23,19 @@ const (
 	UnknownKey        Reason = "UnknownKey"
 	InvalidValue      Reason = "InvalidValue"
 	MissingPaths      Reason = "MissingPaths"
-	UnsupportedMode   Reason = "UnsupportedMode"
 	UnknownContainer  Reason = "UnknownContainer"
 	NoContainers      Reason = "NoContainers"
 	ProtectedFolder   Reason = "ProtectedFolder"   // a new volume there would break the container
 	ConflictingMounts Reason = "ConflictingMounts" // two containers' files meet at one place of the sidecar
 	UnresolvedSubPath Reason = "UnresolvedSubPath" // subPathExpr names a variable that cannot be copied
-	ReservedName      Reason = "ReservedName"      // a container of the user's has a name that the injector gives
+	ReservedName      Reason = "ReservedName"      // a container or volume of the user's has a name that the injector gives
 	ImageNotAllowed   Reason = "ImageNotAllowed"
 	LimitExceeded     Reason = "LimitExceeded" // more than the profile's max
 	RootNotAllowed    Reason = "RootNotAllowed"
 	NativeUnsupported Reason = "NativeUnsupported" // native: "true" on a cluster that is too old
 	PlainNeverEnds    Reason = "PlainNeverEnds"    // a plain sidecar would keep the pod from completing
+	UnknownOutput     Reason = "UnknownOutput"     // not one of the profile's
+	NoOutput          Reason = "NoOutput"          // mode: ship, and the profile has none, or no default
 )
 
 // What the user should know of a pod that was injected.
@@ -47,10 +48,13 @@ const (
 	UsersDiffer    Reason = "UsersDiffer"    // one sidecar for containers with different users
 	ShortGrace     Reason = "ShortGrace"     // little time to deliver the last lines
 	WritableMount  Reason = "WritableMount"  // the sidecar's mount has to hold another mount's folder
+	ProxyEndsFirst Reason = "ProxyEndsFirst" // a mesh's proxy is gone before the last lines are
 	ClassKept      Reason = "ClassKept"      // resources raised so that the pod stays Guaranteed
 	PodBudget      Reason = "PodBudget"      // resources left out: the pod has its own
 	PathResolved   Reason = "PathResolved"   // who writes a path and through which volume it is read
+	OutputChosen   Reason = "OutputChosen"   // where a sidecar ships to
 	ContainerAdded Reason = "ContainerAdded" // a sidecar container
+	HeldBounded    Reason = "HeldBounded"    // how much deleted, undelivered files may hold
 	VolumeAdded    Reason = "VolumeAdded"    // a new emptyDir
 	VolumeReused   Reason = "VolumeReused"   // a volume of the pod's own, mounted in the sidecar
 	MountAdded     Reason = "MountAdded"     // a new volume, mounted in a container of the user's

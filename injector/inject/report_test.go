@@ -118,4 +118,14 @@ func TestUninjectReports(t *testing.T) {
 	if want := []string{"container taco-logs", "volume taco-state", "volume taco-var-log", "mount /var/log of container app", "annotation logging.taco/status"}; !slices.Equal(got, want) {
 		t.Errorf("removed %q, not %q", got, want)
 	}
+	_, r = inject.Uninject(injected(t, annotated("mode", "ship")))
+	var volumes []string
+	for _, f := range r.Findings {
+		if name, ok := strings.CutPrefix(f.Value, "volume "); ok {
+			volumes = append(volumes, name)
+		}
+	}
+	if want := []string{"taco-state", "taco-pod", "taco-credentials", "taco-var-log"}; !slices.Equal(volumes, want) {
+		t.Errorf("removed volumes %q, not %q", volumes, want)
+	}
 }

@@ -39,6 +39,9 @@ func (w *work) resources() corev1.ResourceRequirements {
 		return corev1.ResourceRequirements{} // see warnResources
 	}
 	requests, limits := maps.Clone(w.profile.Requests), maps.Clone(w.profile.Limits)
+	if w.ships() {
+		requests, limits = maps.Clone(w.profile.ShipRequests), maps.Clone(w.profile.ShipLimits)
+	}
 	if requests == nil {
 		requests = corev1.ResourceList{}
 	}

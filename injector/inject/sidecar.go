@@ -23,7 +23,11 @@ func (w *work) group() {
 			w.groups = append(w.groups, &group{name: unique(splitText(s.Path), s.String(), taken), sources: []*source{s}})
 		}
 	} else {
-		w.groups = []*group{{name: sidecarName, sources: w.sources}}
+		name := sidecarName
+		if w.ships() {
+			name = shipperName
+		}
+		w.groups = []*group{{name: name, sources: w.sources}}
 	}
 	for _, g := range w.groups {
 		if w.container(g.name) != nil {
@@ -40,18 +44,18 @@ func (w *work) sidecar(g *group) corev1.Container {
 		Image:                    cmp.Or(w.req.Image, w.profile.Image),
 		ImagePullPolicy:          w.profile.ImagePullPolicy,
 		Args:                     []string{"run"},
-		Env:                      append(g.env, corev1.EnvVar{Name: configVariable, Value: w.config(g)}),
+		Env:                      slices.Concat(g.env, w.shipEnv(), []corev1.EnvVar{{Name: configVariable, Value: w.config(g)}}),
 		Resources:                w.resources(),
 		SecurityContext:          w.securityContext(g),
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts: append(g.mounts,
-			corev1.VolumeMount{Name: stateVolume, MountPath: stateFolder},
+		VolumeMounts: slices.Concat(g.mounts, w.shipMounts(), []corev1.VolumeMount{
+			{Name: stateVolume, MountPath: stateFolder},
 			// The sidecar calls no API. A mount of its own at this place keeps the
 			// service account's token out, as Kubernetes adds the token only to
 			// containers that have nothing there.
-			corev1.VolumeMount{Name: stateVolume, MountPath: tokenFolder, ReadOnly: true},
-		),
+			{Name: stateVolume, MountPath: tokenFolder, ReadOnly: true},
+		}),
 	}
 	if w.native {
 		always := corev1.ContainerRestartPolicyAlways
@@ -62,8 +66,15 @@ func (w *work) sidecar(g *group) corev1.Container {
 
 // config is the sidecar's YAML. What is left out has the sidecar's own default.
 func (w *work) config(g *group) string {
-	c := config.Config{State: stateFolder + "/" + g.name}
+	c := config.Config{State: stateFolder + "/" + g.name, MaxHeld: w.held(g)}
 	emit := cmp.Or(w.req.Emit, w.profile.Emit, config.EmitRaw)
+	if w.ships() {
+		emit = "" // a document has its own form
+		c.Pod, c.Output = podFolder, w.output.Output.Output
+		if w.output.Secret != "" {
+			c.Output.Credentials = credentialsFolder
+		}
+	}
 	for _, s := range g.sources {
 		i := slices.IndexFunc(c.Sources, func(t config.Source) bool { return t.Container == s.owner.Name })
 		if i < 0 {

@@ -99,7 +99,10 @@ func (st *status) isOurs(c *corev1.Container) bool {
 }
 
 func (st *status) isOurVolume(v *corev1.Volume) bool {
-	return strings.HasPrefix(v.Name, namePrefix) && slices.Contains(st.Volumes, v.Name) && v.EmptyDir != nil
+	if !strings.HasPrefix(v.Name, namePrefix) || !slices.Contains(st.Volumes, v.Name) {
+		return false
+	}
+	return v.EmptyDir != nil || v.Name == podVolume && v.DownwardAPI != nil || v.Name == credentialsVolume && v.Secret != nil
 }
 
 // strip is the pod as it was before, and the names of what was taken out.

@@ -57,9 +57,12 @@ func (w *work) volumes() {
 	w.folders = slices.CompactFunc(w.folders, func(outer, inner *folder) bool {
 		return outer.owner == inner.owner && under(inner.path, outer.path)
 	})
-	taken := map[string]bool{stateVolume: true}
+	taken := map[string]bool{stateVolume: true, podVolume: true, credentialsVolume: true}
 	for _, v := range w.base.Spec.Volumes {
 		taken[v.Name] = true
+		if v.Name == stateVolume || slices.ContainsFunc(w.shipVolumes(), func(ours corev1.Volume) bool { return ours.Name == v.Name }) {
+			w.r.add(Denied, ReservedName, annotation.Paths, v.Name, "the pod has a volume of this name, which is the sidecar's; call the volume otherwise")
+		}
 	}
 	for _, f := range w.folders {
 		f.volume = unique(f.path, f.owner.Name+":"+f.path, taken)
@@ -144,8 +147,17 @@ func (w *work) gather(g *group) {
 
 func (w *work) conflict(s *source, at string, other *corev1.Container) {
 	w.r.add(Denied, ConflictingMounts, annotation.Paths, s.String(),
-		"item %d: containers %s and %s have different volumes at %s, and one sidecar cannot have both there; use %s: \"true\", or one volume for both",
-		s.Position, other.Name, s.owner.Name, at, annotation.Split)
+		"item %d: containers %s and %s have different volumes at %s, and one sidecar cannot have both there; use %sone volume for both",
+		s.Position, other.Name, s.owner.Name, at, w.orSplit(", or "))
+}
+
+// orSplit is the advice to have a sidecar for each path, and what joins it to
+// another; nothing where the sidecar ships, as that one cannot be split.
+func (w *work) orSplit(or string) string {
+	if w.ships() {
+		return ""
+	}
+	return annotation.Split + `: "true"` + or
 }
 
 // readOnly makes the sidecar's mounts read-only, as far as mounts that lie in

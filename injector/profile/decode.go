@@ -42,10 +42,14 @@ type document struct {
 	AllowRoot         *bool           `yaml:"allow-root"`
 	Requests          map[string]text `yaml:"requests"`
 	Limits            map[string]text `yaml:"limits"`
+	ShipRequests      map[string]text `yaml:"ship-requests"`
+	ShipLimits        map[string]text `yaml:"ship-limits"`
 	GuaranteedCPU     text            `yaml:"guaranteed-cpu"`
 	Max               maxima          `yaml:"max"`
 	Namespace         text            `yaml:"namespace"`
 	SkippedNamespaces []text          `yaml:"skipped-namespaces"`
+	Outputs           yaml.Node       `yaml:"outputs"`
+	DefaultOutput     text            `yaml:"default-output"`
 }
 
 type maxima struct {
@@ -92,7 +96,7 @@ func plain(err error) string {
 	s := strings.TrimPrefix(err.Error(), "yaml: ")
 	s = strings.TrimPrefix(s, "unmarshal errors:\n  ")
 	s = strings.ReplaceAll(s, "\n  ", "; ")
-	for _, t := range []string{"profile.document", "profile.maxima"} {
+	for _, t := range []string{"profile.document", "profile.maxima", "config.Output"} {
 		s = strings.ReplaceAll(s, " not found in type "+t, " is not a key here")
 	}
 	return s
@@ -102,7 +106,7 @@ func plain(err error) string {
 func (doc *document) apply(p *Profile) error {
 	var errs []error
 	fault := func(t text, key, reason string) {
-		errs = append(errs, fmt.Errorf("line %d: %s: %q: %s", t.line, key, t.value, reason))
+		errs = append(errs, &lineError{t.line, key, t.value, reason})
 	}
 	image := func(t text, key string) string {
 		if strings.ContainsAny(t.value, " \t\n") || t.value == "" {
@@ -180,6 +184,8 @@ func (doc *document) apply(p *Profile) error {
 	}
 	list(doc.Requests, "requests", &p.Requests)
 	list(doc.Limits, "limits", &p.Limits)
+	list(doc.ShipRequests, "ship-requests", &p.ShipRequests)
+	list(doc.ShipLimits, "ship-limits", &p.ShipLimits)
 	if doc.User != nil {
 		p.User = *doc.User
 		if p.User < 1 || p.User > 1<<31-1 {
@@ -201,11 +207,25 @@ func (doc *document) apply(p *Profile) error {
 			p.SkippedNamespaces = append(p.SkippedNamespaces, t.value)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.Limits)) {
-		limit := p.Limits[name]
-		if request := p.Requests[name]; request.Cmp(limit) > 0 {
-			errs = append(errs, fmt.Errorf("requests.%s: %v is more than its limit of %v", name, &request, &limit))
+	for _, r := range []struct {
+		key              string
+		requests, limits corev1.ResourceList
+	}{{"requests", p.Requests, p.Limits}, {"ship-requests", p.ShipRequests, p.ShipLimits}} {
+		for _, name := range slices.Sorted(maps.Keys(r.limits)) {
+			limit := r.limits[name]
+			if request := r.requests[name]; request.Cmp(limit) > 0 {
+				errs = append(errs, fmt.Errorf("%s.%s: %v is more than its limit of %v", r.key, name, &request, &limit))
+			}
 		}
+	}
+	outputs, err := decodeOutputs(&doc.Outputs)
+	errs = append(errs, err)
+	p.Outputs = outputs
+	if t := doc.DefaultOutput; t.line > 0 {
+		if _, ok := outputs[t.value]; !ok && err == nil {
+			fault(t, "default-output", "there is no such output")
+		}
+		p.DefaultOutput = t.value
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,11 @@
 //	requests: {cpu: 5m, memory: 16Mi}
 //	limits: {memory: 32Mi}
 //	max: {cpu: 500m, memory: 512Mi, size-limit: 20Gi}
+//	outputs:
+//	  search:
+//	    to: https://elasticsearch.logging:9200
+//	    credentials: {secret: elasticsearch}
+//	default-output: search
 //
 // Every key is optional; Default has the values. Load and Decode are strict:
 // an unknown key or a value out of range is an error with its line.
@@ -45,7 +50,8 @@ type Profile struct {
 	Kubernetes Version
 	// SizeLimit of a log volume that the injector makes; a fuller one evicts the pod.
 	SizeLimit resource.Quantity
-	// StateSizeLimit of the volume with the sidecar's checkpoints.
+	// StateSizeLimit of the volume with the sidecar's checkpoints; where it ships,
+	// the room for its dead letters comes on top.
 	StateSizeLimit resource.Quantity
 	// User is the sidecar's numeric user where the pod names none, or names root.
 	User int64
@@ -54,8 +60,11 @@ type Profile struct {
 	SetUser bool
 	// AllowRoot lets a pod ask for run-as-user: "0".
 	AllowRoot bool
-	// Requests and Limits of each sidecar container.
+	// Requests and Limits of each sidecar container that streams.
 	Requests, Limits corev1.ResourceList
+	// ShipRequests and ShipLimits are those of one that ships, which holds a
+	// batch of documents, compresses it and speaks TLS.
+	ShipRequests, ShipLimits corev1.ResourceList
 	// GuaranteedCPU is request and limit in a pod of the Guaranteed class, where
 	// a CPU limit is needed and one as small as the request would throttle.
 	GuaranteedCPU resource.Quantity
@@ -65,6 +74,10 @@ type Profile struct {
 	Namespace string
 	// SkippedNamespaces are left alone besides Namespace.
 	SkippedNamespaces []string
+	// Outputs are what pods may ship to, by name; the output annotation names one.
+	Outputs map[string]Output
+	// DefaultOutput is the one of pods that name none; empty: they have to.
+	DefaultOutput string
 }
 
 // DefaultImage is the sidecar's image where no profile names another.
@@ -90,6 +103,13 @@ func Default() Profile {
 		},
 		Limits: corev1.ResourceList{
 			corev1.ResourceMemory: resource.MustParse("32Mi"),
+		},
+		ShipRequests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("10m"),
+			corev1.ResourceMemory: resource.MustParse("32Mi"),
+		},
+		ShipLimits: corev1.ResourceList{
+			corev1.ResourceMemory: resource.MustParse("64Mi"),
 		},
 		GuaranteedCPU:     resource.MustParse("50m"),
 		MaxCPU:            resource.MustParse("1"),

@@ -3,12 +3,15 @@ package profile_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"logging.taco/injector/profile"
+	"logging.taco/sidecar/config"
 )
 
 func TestDecodeWhole(t *testing.T) {
@@ -29,6 +32,26 @@ guaranteed-cpu: 20m
 max: {cpu: 100m, memory: 100Mi, size-limit: 3Gi}
 namespace: taco
 skipped-namespaces: [a, b]
+ship-requests: {memory: 48Mi}
+ship-limits: {memory: 96Mi, cpu: 1}
+default-output: search
+outputs:
+  search:
+    to: [https://es-0.logging:9200, https://es-1.logging:9200]
+    index: team-{kubernetes.namespace_name}
+    index-type: data-stream
+    ids: false
+    gzip: false
+    batch-size: 2MiB
+    batch-wait: 1s
+    in-flight: 2
+    timeout: 30s
+    template: check
+    server-name: es
+    dead-letter-size: 4MiB
+    credentials: {secret: search-writer}
+  plain: {to: "http://opensearch.logging:9200"}
+  stream: {to: "http://opensearch.logging:9200", index-type: data-stream}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -36,8 +59,20 @@ skipped-namespaces: [a, b]
 	if p.Image != "registry.example:5000/taco/sidecar:v9" || p.ImagePullPolicy != "Always" || p.Emit != "json" || p.Native != "false" ||
 		p.SizeLimit.String() != "2Gi" || p.StateSizeLimit.String() != "1Mi" || p.User != 1234 || p.SetUser || p.AllowRoot ||
 		p.Requests.Cpu().String() != "1m" || p.Limits.StorageEphemeral().String() != "1Gi" || p.GuaranteedCPU.String() != "20m" ||
-		p.MaxCPU.String() != "100m" || p.MaxMemory.String() != "100Mi" || p.MaxSizeLimit.String() != "3Gi" {
+		p.MaxCPU.String() != "100m" || p.MaxMemory.String() != "100Mi" || p.MaxSizeLimit.String() != "3Gi" ||
+		len(p.ShipRequests) != 1 || p.ShipRequests.Memory().String() != "48Mi" || p.ShipLimits.Cpu().String() != "1" || p.DefaultOutput != "search" {
 		t.Errorf("%+v", p)
+	}
+	plain := profile.Output{Output: config.DefaultOutput()}
+	plain.To = []string{"http://opensearch.logging:9200"}
+	stream := plain
+	stream.IndexType, stream.Index = config.TypeDataStream, config.DefaultDataStream
+	want := map[string]profile.Output{"plain": plain, "stream": stream, "search": {Secret: "search-writer", Output: config.Output{
+		To: []string{"https://es-0.logging:9200", "https://es-1.logging:9200"}, Index: "team-{kubernetes.namespace_name}",
+		IndexType: config.TypeDataStream, BatchSize: 2 << 20, BatchWait: config.Duration(time.Second), InFlight: 2,
+		Timeout: config.Duration(30 * time.Second), Template: config.TemplateCheck, ServerName: "es", DeadLetterSize: 4 << 20}}}
+	if !reflect.DeepEqual(p.Outputs, want) {
+		t.Errorf("outputs\n%+v\nnot\n%+v", p.Outputs, want)
 	}
 	for image, want := range map[string]bool{
 		"registry.example:5000/taco/sidecar":        true,
@@ -59,7 +94,7 @@ skipped-namespaces: [a, b]
 }
 
 func TestDecodeNothing(t *testing.T) {
-	for _, text := range []string{"", "# nothing\n", "---\n", "{}"} {
+	for _, text := range []string{"", "# nothing\n", "---\n", "{}", "outputs:\n", "outputs: {}"} {
 		p, err := profile.Decode("p", []byte(text))
 		if err != nil || !equality.Semantic.DeepEqual(p, profile.Default()) {
 			t.Errorf("%q: %v, %+v", text, err, p)
@@ -74,31 +109,66 @@ func TestDecodeNothing(t *testing.T) {
 
 func TestDecodeFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"emit: raw\nimagee: x":                "p: line 2: field imagee is not a key here",
-		"emit: text":                          `p: line 1: emit: "text": use raw, prefix or json`,
-		"\nnative: yes":                       `p: line 2: native: "yes": use auto, true or false`,
-		"image: a b":                          "line 1: image",
-		"image: ''":                           "line 1: image",
-		"allowed-images: [a/b,\n  a/b:tag]":   "line 2: allowed-images",
-		"image-pull-policy: Sometimes":        "line 1: image-pull-policy",
-		"size-limit: 0":                       "line 1: size-limit",
-		"size-limit: [1]":                     "line 1: a single value",
-		"max:\n  memory: much":                `line 2: max.memory: "much"`,
-		"max: {disk: 1}":                      "field disk is not a key here",
-		"requests:\n  cpu: 1m\n  gpu: 1":      "line 3: requests.gpu",
-		"requests: {memory: 1Gi}":             "requests.memory: 1Gi is more than its limit of 32Mi",
-		"run-as-user: 0":                      "run-as-user: 0",
-		"run-as-user: root":                   "line 1",
-		"emit: raw\n---\nemit: json":          "more than one YAML document",
-		"emit: raw\nemit: json":               "line 2",
-		"- a":                                 "p: line 1",
-		"emit: text\nnative: never":           "line 2: native",
-		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]": "not a key here",
+		"emit: raw\nimagee: x":                                       "p: line 2: field imagee is not a key here",
+		"emit: text":                                                 `p: line 1: emit: "text": use raw, prefix or json`,
+		"\nnative: yes":                                              `p: line 2: native: "yes": use auto, true or false`,
+		"image: a b":                                                 "line 1: image",
+		"image: ''":                                                  "line 1: image",
+		"allowed-images: [a/b,\n  a/b:tag]":                          "line 2: allowed-images",
+		"image-pull-policy: Sometimes":                               "line 1: image-pull-policy",
+		"size-limit: 0":                                              "line 1: size-limit",
+		"size-limit: [1]":                                            "line 1: a single value",
+		"max:\n  memory: much":                                       `line 2: max.memory: "much"`,
+		"max: {disk: 1}":                                             "field disk is not a key here",
+		"requests:\n  cpu: 1m\n  gpu: 1":                             "line 3: requests.gpu",
+		"requests: {memory: 1Gi}":                                    "requests.memory: 1Gi is more than its limit of 32Mi",
+		"run-as-user: 0":                                             "run-as-user: 0",
+		"run-as-user: root":                                          "line 1",
+		"emit: raw\n---\nemit: json":                                 "more than one YAML document",
+		"emit: raw\nemit: json":                                      "line 2",
+		"- a":                                                        "p: line 1",
+		"emit: text\nnative: never":                                  "line 2: native",
+		"ship-requests: {memory: 1Gi}":                               "ship-requests.memory: 1Gi is more than its limit of 64Mi",
+		"ship-limits: {disk: 1Gi}":                                   "line 1: ship-limits.disk",
+		"default-output: x":                                          `line 1: default-output: "x": there is no such output`,
+		"outputs: [a]":                                               `line 1: outputs: "": a map of keys is needed here`,
+		"outputs: {A: {to: http://x}}":                               `line 1: outputs: "A": a name has lower case letters`,
+		"outputs:\n  a: http://x":                                    `line 2: outputs.a: "": a map of keys`,
+		"outputs:\n  a: {}":                                          `line 2: outputs.a.to: "": an output needs the backend's address`,
+		"outputs:\n  a:\n    to: []":                                 `outputs.a.to: "": an output needs the backend's address`,
+		"outputs:\n  a:\n    to: {b: c}":                             "outputs.a: line 3: ",
+		"outputs:\n  a:\n    to: [http://x,\n    ftp://y]":           `line 4: outputs.a.to: "ftp://y": use http://`,
+		"outputs:\n  a:\n    to: http://user:pass@x":                 `line 3: outputs.a.to: "http://user:xxxxx@x": put`,
+		"outputs:\n  a: {to: http://x}\n  a: {to: http://y}":         `line 3: outputs: "a": is here twice`,
+		"outputs:\n  a:\n    to: http://x\n    to: http://y":         `line 4: outputs.a: "to": is here twice`,
+		"outputs:\n  a:\n    to: http://x\n    indx: y":              `line 4: outputs.a: "indx": is not a key here`,
+		"outputs:\n  a:\n    to: http://x\n    index: Y":             `line 4: outputs.a.index: "Y": the name must be in lower case`,
+		"outputs:\n  a:\n    to: http://x\n    gzip: maybe":          "outputs.a: line 4: ",
+		"outputs:\n  a:\n    to: http://x\n    in-flight: 99":        `line 4: outputs.a.in-flight: "99": use a number`,
+		"outputs:\n  a:\n    to: http://x\n    batch-wait: 1":        `outputs.a: line 4: "1" is not a duration`,
+		"outputs:\n  a:\n    to: http://x\n    dead-letter: /x":      `line 4: outputs.a: "dead-letter": is not a key here: the file`,
+		"outputs:\n  a:\n    to: http://x\n    credentials: hunter2": `line 4: outputs.a.credentials: "": a map of keys`,
+		"outputs:\n  a:\n    to: http://x\n    credentials: {password: hunter2}":      `line 4: outputs.a.credentials: "password": is not a key here; use secret: NAME`,
+		"outputs:\n  a:\n    to: http://x\n    credentials: {}":                       `line 4: outputs.a.credentials: "": use secret: NAME`,
+		"outputs:\n  a:\n    to: http://x\n    credentials:\n      secret: ../x":      `line 5: outputs.a.credentials.secret: "../x": is not the name of a Secret`,
+		"outputs:\n  a: {to: ftp://x}\n  b: {to: http://x, index: ''}\nemit: nothing": "line 3: outputs.b.index",
+		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]":                                         "not a key here",
 	} {
 		_, err := profile.Decode("p", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "p: ") {
 			t.Errorf("%q: %v, not %q", text, err, want)
 		}
+		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "pass@")) {
+			t.Errorf("%q: a credential in %v", text, err)
+		}
+	}
+}
+
+// An output may be written once and named again, as YAML has it.
+func TestDecodeAliases(t *testing.T) {
+	p, err := profile.Decode("p", []byte("outputs:\n  a: &a {to: &to http://x, credentials: &c {secret: s}}\n  b: *a\n  c: {to: [*to], credentials: *c}\n"))
+	if err != nil || len(p.Outputs) != 3 || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["b"]) || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["c"]) {
+		t.Errorf("%v, %+v", err, p.Outputs)
 	}
 }
 

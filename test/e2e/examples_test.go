@@ -20,7 +20,7 @@ func TestExamplesAreAllTested(t *testing.T) {
 	for _, file := range files {
 		names = append(names, filepath.Base(file))
 	}
-	if want := []string{"counter.yaml", "job.yaml", "tomcat.yaml"}; !slices.Equal(names, want) {
+	if want := []string{"counter.yaml", "job.yaml", "ship.yaml", "tomcat.yaml"}; !slices.Equal(names, want) {
 		t.Errorf("there are %v; tested are %v", names, want)
 	}
 }
