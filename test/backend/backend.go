@@ -31,6 +31,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 )
 
 // A Kind is a product, and how it is set up.
@@ -39,6 +40,9 @@ type Kind string
 const (
 	Elasticsearch Kind = "elasticsearch"
 	OpenSearch    Kind = "opensearch" // with ingest-common, painless and reindex
+	// The same with the real security plugin: TLS and the users Admin and
+	// Shipper. Its node asks as Admin unless told otherwise by As.
+	OpenSearchSecure Kind = "opensearch-secure"
 )
 
 // Kinds are all kinds.
@@ -54,6 +58,8 @@ type options struct {
 	heap      string
 	settings  map[string]string
 	listening bool
+
+	certificateLife time.Duration
 }
 
 // Setting sets one of the node's settings, as in elasticsearch.yml.
@@ -76,6 +82,10 @@ func Data(folder string) Option { return func(o *options) { o.data = folder } }
 // Listening makes Start return as soon as the node answers at all, healthy or
 // not: for nodes that are to have no master.
 func Listening() Option { return func(o *options) { o.listening = true } }
+
+// CertificateLife makes the certificate of a secure node expire; each start makes
+// a new one.
+func CertificateLife(d time.Duration) Option { return func(o *options) { o.certificateLife = d } }
 
 // Start starts a node and waits until it is healthy. It ends, and its data is
 // removed, with the test.
@@ -107,8 +117,8 @@ func giveUp(t testing.TB, err error) {
 }
 
 // Serve runs a node until the context is done. When it is healthy, ready is
-// called with its URL.
-func Serve(ctx context.Context, kind Kind, ready func(url string), options ...Option) error {
+// called with its URL and, of a secure one, the file of its authority.
+func Serve(ctx context.Context, kind Kind, ready func(url, ca string), options ...Option) error {
 	s, err := newServer(kind, options...)
 	if err != nil {
 		return err
@@ -117,7 +127,12 @@ func Serve(ctx context.Context, kind Kind, ready func(url string), options ...Op
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	ready(s.url())
+	n := &Node{server: s}
+	ca := ""
+	if s.authority != nil {
+		ca = n.CA()
+	}
+	ready(n.URL(), ca)
 	select {
 	case <-ctx.Done():
 		return s.stop()

@@ -1,10 +1,12 @@
 package backend
 
 import (
+	"archive/zip"
 	"context"
 	"crypto/sha256"
 	"embed"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,38 +18,12 @@ import (
 //go:embed java
 var sources embed.FS
 
-// A product is what a kind is made of.
-type product struct {
-	title   string
-	maven   string   // the folder of its pom.xml
-	java    string   // the Java package of its classes
-	plugins []string // their classes, as well
-	admin   User     // nobody where nobody is asked
-	prefix  string   // of all indices in a shared node
-}
-
-var products = map[Kind]product{
-	Elasticsearch: {
-		title: "Elasticsearch", maven: "elasticsearch", java: "org.elasticsearch",
-		plugins: []string{"org.elasticsearch.transport.Netty4Plugin", "org.elasticsearch.reindex.ReindexPlugin"},
-	},
-	OpenSearch: {
-		title: "OpenSearch", maven: "opensearch", java: "org.opensearch",
-		plugins: openSearchPlugins,
-	},
-}
-
-var openSearchPlugins = []string{
-	"org.opensearch.transport.Netty4Plugin", "org.opensearch.index.reindex.ReindexPlugin",
-	"org.opensearch.ingest.common.IngestCommonPlugin", "org.opensearch.painless.PainlessPlugin",
-}
-
 // A missingError says what this machine lacks to run a node.
 type missingError struct{ programs []string }
 
 func (e missingError) Error() string {
 	return "a log backend cannot run on this machine yet: not installed: " + strings.Join(e.programs, ", ") +
-		"; on Debian: apt-get install --no-install-recommends openjdk-17-jdk-headless maven"
+		"; on Debian: apt-get install --no-install-recommends openjdk-17-jdk-headless maven (or a newer JDK)"
 }
 
 func require(programs ...string) error {
@@ -63,15 +39,14 @@ func require(programs ...string) error {
 	return nil
 }
 
-// install returns the folder with a product's jars (lib) and the compiled
-// launcher (classes), which it makes if need be: some seconds and some 50 MB once
-// per version, nothing later. The folder's name changes with all on which its
-// content depends.
+// install returns the folder with a product's jars and the compiled launcher,
+// which it makes if need be: half a minute and 100 to 150 MB once per version,
+// nothing later. The folder's name changes with all on which its content depends.
 func (p product) install(ctx context.Context) (folder string, err error) {
 	if err := require("java"); err != nil {
 		return "", err
 	}
-	pom, err := sources.ReadFile("java/" + p.maven + "/pom.xml")
+	pom, err := sources.ReadFile("java/" + string(p.kind) + "/pom.xml")
 	if err != nil {
 		return "", err
 	}
@@ -82,17 +57,20 @@ func (p product) install(ctx context.Context) (folder string, err error) {
 	launcher = []byte(strings.ReplaceAll(string(launcher), "org.elasticsearch.", p.java+"."))
 	version := regexp.MustCompile(`<node\.version>(.*)</node\.version>`).FindSubmatch(pom)
 	if version == nil {
-		return "", fmt.Errorf("the pom.xml of %s has no node.version", p.title)
+		return "", fmt.Errorf("java/%s/pom.xml has no node.version", p.kind)
 	}
 	cache, err := cacheFolder()
 	if err != nil {
 		return "", err
 	}
-	folder = filepath.Join(cache, fmt.Sprintf("%s-%s-%.6x", p.maven, version[1], sha256.Sum256(append(pom, launcher...))))
-	if _, err := os.Stat(folder); err == nil {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s\n%q\n", pom, launcher, p.plugins)
+	folder = filepath.Join(cache, fmt.Sprintf("%s-%s-%.6x", p.kind, version[1], sum.Sum(nil)))
+	complete := filepath.Join(folder, "complete")
+	if _, err := os.Stat(complete); err == nil {
 		return folder, nil
 	}
-	if err := require("java", "javac", "mvn"); err != nil {
+	if err := require("java", "javac", "jar", "mvn"); err != nil {
 		return "", err
 	}
 	unlock, err := lock(folder + ".lock")
@@ -100,22 +78,23 @@ func (p product) install(ctx context.Context) (folder string, err error) {
 		return "", err
 	}
 	defer unlock()
-	if _, err := os.Stat(folder); err == nil { // by whom we waited for
+	if _, err := os.Stat(complete); err == nil { // by whom we waited for
 		return folder, nil
 	}
 	fmt.Fprintf(os.Stderr, "downloading %s %s, once\n", p.title, version[1])
-	// A folder of that name is one that was not finished.
-	unfinished := folder + ".unfinished"
-	if err := os.RemoveAll(unfinished); err != nil {
+	if err := os.RemoveAll(folder); err != nil { // had another one been interrupted
 		return "", err
 	}
-	defer os.RemoveAll(unfinished)
-	if err := p.download(ctx, unfinished, pom, launcher); err != nil {
+	if err := p.download(ctx, folder, pom, launcher); err != nil {
 		return "", fmt.Errorf("download %s: %w", p.title, err)
 	}
-	return folder, os.Rename(unfinished, folder)
+	if err := p.rehearse(ctx, folder); err != nil {
+		return "", fmt.Errorf("start %s for the first time: %w", p.title, err)
+	}
+	return folder, os.WriteFile(complete, nil, 0o644)
 }
 
+// download fills lib with jars and compiles the launcher into one.
 func (p product) download(ctx context.Context, folder string, pom, launcher []byte) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -132,10 +111,60 @@ func (p product) download(ctx context.Context, folder string, pom, launcher []by
 		"dependency:copy-dependencies", "-DoutputDirectory=lib", "-DincludeScope=runtime"); err != nil {
 		return err
 	}
+	zips, err := filepath.Glob(filepath.Join(folder, "lib", "*.zip"))
+	if err != nil {
+		return err
+	}
+	for _, name := range zips {
+		if err := unpackPlugin(name); err != nil {
+			return fmt.Errorf("unpack %s: %w", name, err)
+		}
+	}
 	if err := call(ctx, folder, "javac", "-cp", "lib/*", "-d", "classes", "Launcher.java"); err != nil {
 		return err
 	}
-	return os.RemoveAll(repository)
+	return call(ctx, folder, "jar", "-c", "-f", "launcher.jar", "-C", "classes", ".")
+}
+
+var jarVersion = regexp.MustCompile(`-[0-9].*`)
+
+// unpackPlugin replaces a plugin's zip by those of its jars that are not there
+// in any version.
+func unpackPlugin(file string) error {
+	lib := filepath.Dir(file)
+	there, err := os.ReadDir(lib)
+	if err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for _, jar := range there {
+		if strings.HasSuffix(jar.Name(), ".jar") {
+			names[jarVersion.ReplaceAllString(jar.Name(), "")] = true
+		}
+	}
+	plugin, err := zip.OpenReader(file)
+	if err != nil {
+		return err
+	}
+	defer plugin.Close()
+	for _, jar := range plugin.File {
+		if !strings.HasSuffix(jar.Name, ".jar") || strings.Contains(jar.Name, "/") || names[jarVersion.ReplaceAllString(jar.Name, "")] {
+			continue
+		}
+		from, err := jar.Open()
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(from)
+		from.Close()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(lib, jar.Name), content, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return os.Remove(file)
 }
 
 // call runs a program in a folder.

@@ -18,11 +18,12 @@ import (
 // the same port.
 type server struct {
 	options
-	product product
-	client  *http.Client
-	dir     string // its own, removed with it
-	said    lastWords
-	process atomic.Pointer[process] // nil before the first start
+	product   product
+	client    *http.Client
+	authority *authority // of a secure one
+	dir       string     // its own, removed with it
+	said      lastWords
+	process   atomic.Pointer[process] // nil before the first start
 }
 
 // startMost bounds each start and stop; it is reached only by a failure.
@@ -33,32 +34,53 @@ func newServer(kind Kind, opts ...Option) (*server, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no log backend %q: use one of %q", kind, Kinds)
 	}
-	s := &server{product: p, options: options{address: "127.0.0.1", heap: "512m", settings: map[string]string{}}}
+	s := &server{product: p, options: options{address: "127.0.0.1", heap: "512m", settings: map[string]string{}, certificateLife: longLife}}
 	for _, o := range opts {
 		o(&s.options)
 	}
-	var err error
-	if s.port == 0 {
-		if s.port, err = freePort(s.address); err != nil {
-			return nil, err
-		}
-	}
-	if s.dir, err = os.MkdirTemp("", "taco-backend-"); err != nil {
-		return nil, err
-	}
-	running.add(s)
-	if s.data == "" {
-		s.data = filepath.Join(s.dir, "data")
-	} else if s.data, err = filepath.Abs(s.data); err != nil {
+	if err := s.prepare(); err != nil {
 		s.remove()
-		return nil, err
+		return nil, fmt.Errorf("prepare %s: %w", p.title, err)
 	}
-	s.client = &http.Client{Transport: &http.Transport{}}
 	return s, nil
 }
 
+// prepare makes what outlives the processes.
+func (s *server) prepare() (err error) {
+	if s.dir, err = os.MkdirTemp("", "taco-backend-"); err != nil {
+		return err
+	}
+	running.add(s)
+	if s.port == 0 {
+		if s.port, err = freePort(s.address); err != nil {
+			return err
+		}
+	}
+	if s.data == "" {
+		s.data = filepath.Join(s.dir, "data")
+	} else if s.data, err = filepath.Abs(s.data); err != nil {
+		return err
+	}
+	for _, dir := range []string{s.tmp(), s.data} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	s.client = &http.Client{Transport: &http.Transport{}}
+	if s.product.secure {
+		return s.secure()
+	}
+	return nil
+}
+
+func (s *server) tmp() string { return filepath.Join(s.dir, "tmp") }
+
 func (s *server) url() string {
-	return "http://" + net.JoinHostPort(s.address, strconv.Itoa(s.port))
+	scheme := "http"
+	if s.product.secure {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(s.address, strconv.Itoa(s.port))
 }
 
 // start starts a process and waits until the node is ready.
@@ -69,7 +91,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startMost, fmt.Errorf("it took more than %s", startMost))
 	defer cancel()
-	if err := s.launch(installed); err != nil {
+	if err := s.launch(installed, archived(installed)...); err != nil {
 		return fmt.Errorf("start %s: %w", s.product.title, err)
 	}
 	if err := s.ready(ctx); err != nil {
@@ -79,29 +101,36 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) launch(installed string) error {
-	tmp := filepath.Join(s.dir, "tmp")
-	for _, dir := range []string{tmp, s.data} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	args := []string{
+// launch starts the process, with further options for Java.
+func (s *server) launch(installed string, java ...string) error {
+	args := append(java,
 		// A short life: what pays off only after minutes costs start-up time.
-		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-XX:-UsePerfData",
-		"-Xmx" + s.heap, "-Djava.io.tmpdir=" + tmp,
-		"-Dplugins=" + strings.Join(s.product.plugins, ","),
-		"-cp", filepath.Join(installed, "classes") + ":" + filepath.Join(installed, "lib/*"), "Launcher", s.data,
+		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData",
+		"-Xmx"+s.heap, "-Djava.io.tmpdir="+s.tmp(),
+		"-Dplugins="+strings.Join(s.product.plugins, ","),
+		"Launcher", s.data,
 		"node.name=node", "cluster.name=test", "discovery.type=single-node",
 		"network.host=127.0.0.1", "transport.port=0",
-		"http.host=" + s.address, "http.port=" + strconv.Itoa(s.port),
+		"http.host="+s.address, "http.port="+strconv.Itoa(s.port),
 		// How full this machine's disk is must not decide a test.
 		"cluster.routing.allocation.disk.threshold_enabled=false",
+	)
+	if s.product.secure {
+		settings, err := s.secureSettings()
+		if err != nil {
+			return err
+		}
+		args = append(args, settings...)
 	}
 	for name, value := range s.settings {
 		args = append(args, name+"="+value)
 	}
-	p, err := newProcess(exec.Command("java", args...), &s.said)
+	cmd := exec.Command("java", args...)
+	var err error
+	if cmd.Env, err = environment(installed); err != nil {
+		return err
+	}
+	p, err := newProcess(cmd, &s.said)
 	s.process.Store(p)
 	return err
 }
@@ -148,7 +177,9 @@ func (s *server) stop() error {
 
 func (s *server) kill() {
 	s.process.Load().kill()
-	s.client.CloseIdleConnections()
+	if s.client != nil {
+		s.client.CloseIdleConnections()
+	}
 }
 
 // remove ends the process and removes what it had.

@@ -17,7 +17,8 @@ import (
 const usage = `Usage:
   backend up KIND [--address ADDRESS] [--port PORT] [--data FOLDER] [--heap SIZE]
           run a node until ^C; prints its URL when it takes documents. KIND is
-          elasticsearch or opensearch. Without --data it forgets all at its end
+          elasticsearch, opensearch or opensearch-secure, which has TLS and users.
+          Without --data it forgets all at its end
 `
 
 // A usageError is one of the command line: exit status 2.
@@ -69,7 +70,15 @@ func runUp(ctx context.Context, args []string) error {
 	if err := parse(set, args[1:]); err != nil {
 		return err
 	}
-	return backend.Serve(ctx, backend.Kind(args[0]), func(url string) { fmt.Println(url) },
+	return backend.Serve(ctx, backend.Kind(args[0]), func(url, ca string) {
+		if ca != "" {
+			fmt.Fprintf(os.Stderr, "CA: %s\n", ca)
+			for _, user := range []backend.User{backend.Admin, backend.Shipper} {
+				fmt.Fprintf(os.Stderr, "user: %s, password: %s\n", user.Name, user.Password)
+			}
+		}
+		fmt.Println(url)
+	},
 		backend.Address(*address), backend.Port(*port), backend.Data(*data), backend.Heap(*heap))
 }
 
