@@ -141,27 +141,18 @@ func plainField(err error) error {
 
 // run takes everything from the config.
 func run(args []string) int {
-	c, status := configured("run", args)
+	c, status := configured("run", args, func(*flag.FlagSet) {})
 	if status >= 0 {
 		return status
 	}
 	return serve(c, false)
 }
 
-// check explains a config.
-func check(args []string) int {
-	c, status := configured("check", args)
-	if status >= 0 {
-		return status
-	}
-	explain(os.Stdout, c)
-	return exitOK
-}
-
 // configured reads the config that --config or the environment names. A
-// status of 0 or more ends the program.
-func configured(name string, args []string) (config.Config, int) {
+// status of 0 or more ends the program. own adds the command's own flags.
+func configured(name string, args []string, own func(*flag.FlagSet)) (config.Config, int) {
 	fs := newFlags(name, "[--config FILE]")
+	own(fs)
 	file := fs.String("config", "", "`FILE` with the YAML config, - for standard input (default the YAML in $TACO_CONFIG)")
 	rest, status := parse(fs, args)
 	if status >= 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -17,11 +16,6 @@ import (
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/follow/byname"
 	"logging.taco/sidecar/pipeline"
-	"logging.taco/sidecar/pod"
-	"logging.taco/sidecar/record"
-	"logging.taco/sidecar/sink"
-	"logging.taco/sidecar/sink/elastic"
-	"logging.taco/sidecar/sink/stdout"
 	"logging.taco/sidecar/telemetry"
 )
 
@@ -68,19 +62,15 @@ func serve(c config.Config, once bool) int {
 		// Documents are longer than their lines: this much fills a bulk.
 		o.MaxRange = int(c.Output.BatchSize) / 2
 	}
+	framings, charsets, err := framing(c)
+	if err != nil {
+		log.Error("the config was not validated", "error", err)
+		return exitUsage
+	}
 	var sources []telemetry.Source
-	var framings []*record.Framing
-	for _, s := range c.Sources {
-		rule, err := record.ParseRule(s.Multiline)
-		charset, err2 := record.ParseCharset(s.Charset)
-		if err = errors.Join(err, err2); err != nil {
-			log.Error("the config was not validated", "error", err)
-			return exitUsage
-		}
-		framing := &record.Framing{Rule: rule, Charset: charset}
-		framings = append(framings, framing)
-		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framing})
-		sources = append(sources, telemetry.Source{Paths: strings.Join(s.Paths, ","), Charset: charset})
+	for i, s := range c.Sources {
+		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framings[i]})
+		sources = append(sources, telemetry.Source{Paths: strings.Join(s.Paths, ","), Charset: charsets[i]})
 	}
 	out, err := output(c, framings, ctx.Done(), log)
 	if err != nil {
@@ -109,43 +99,6 @@ func serve(c config.Config, once bool) int {
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	return wait(ctx, done, follower, time.Duration(c.Grace), log)
-}
-
-// output makes the sink that the config names; framings has one a source.
-func output(c config.Config, framings []*record.Framing, stopping <-chan struct{}, log *slog.Logger) (sink.Sink, error) {
-	if !c.Ships() {
-		var sources []stdout.Source
-		for i, s := range c.Sources {
-			sources = append(sources, stdout.Source{Emit: s.Emit, Framing: framings[i]})
-		}
-		return stdout.New(int(os.Stdout.Fd()), sources), nil
-	}
-	var sources []elastic.Source
-	for i, s := range c.Sources {
-		sources = append(sources, elastic.Source{Container: s.Container, Framing: framings[i]})
-	}
-	meta := pod.New(c.Pod, os.Getenv)
-	if err := meta.Err(); err != nil {
-		log.Warn("documents go out without some of the pod's metadata until it can be read", "error", err)
-	}
-	letters := c.Output.DeadLetter
-	if letters == "" && c.State != "" {
-		letters = c.State + "/dead-letter.ndjson"
-	}
-	return elastic.New(elastic.Options{
-		Output: c.Output, Sources: sources, Pod: meta, Identity: identity(meta), DeadLetter: letters,
-		Getenv: os.Getenv, UserAgent: "logging.taco/" + buildVersion(), Stopping: stopping, Log: log,
-	})
-}
-
-// identity tells this pod, or without one this machine, from all others.
-func identity(p *pod.Pod) string {
-	if p.UID() != "" {
-		return p.UID()
-	}
-	machine, _ := os.ReadFile("/etc/machine-id")
-	host, _ := os.Hostname()
-	return string(machine) + host
 }
 
 // wait waits for the end of delivery; after a signal no longer than grace, or
@@ -196,86 +149,4 @@ func some(paths []string) string {
 		return strings.Join(paths, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(paths[:most], ", "), len(paths)-most)
-}
-
-// unit says what a record is.
-func unit(s config.Source) string {
-	what := "line"
-	switch s.Multiline {
-	case "", "none":
-	case "java", "python", "go", "ruby", "indent":
-		what = "record (lines that the rule " + s.Multiline + " joins)"
-	default:
-		what = fmt.Sprintf("record (its first line matches %q)", s.Multiline)
-	}
-	if s.Charset != "" {
-		what += ", decoded from " + s.Charset + ","
-	}
-	return what
-}
-
-// explain tells a person what a config does.
-func explain(w io.Writer, c config.Config) {
-	for _, s := range c.Sources {
-		owner := ""
-		if s.Container != "" {
-			owner = ", written by container " + s.Container
-		}
-		how := fmt.Sprintf("goes to stdout (%s)", s.Emit)
-		if c.Ships() {
-			how = "becomes a document"
-		}
-		fmt.Fprintf(w, "follows %s%s\n  each %s %s\n", strings.Join(s.Paths, ", "), owner, unit(s), how)
-	}
-	if c.Ships() {
-		explainOutput(w, c)
-	}
-	if c.Engine == config.EngineName {
-		fmt.Fprintln(w, "files are known by their names alone, which loses lines at some rotations")
-	}
-	state := "no checkpoint: every start reads again"
-	if c.State != "" {
-		state = "checkpoint in " + c.State
-	}
-	fmt.Fprintf(w, "%s; a file without one begins at its %s\n", state, c.From)
-	fmt.Fprintf(w, "an unfinished last line goes out after %v; a line beyond %v is split\n", c.FlushTimeout, c.MaxLine)
-	fmt.Fprintf(w, "after SIGTERM: follows on for up to %v until the files are quiet, delivers for up to %v\n", c.Linger, c.Grace)
-	switch {
-	case c.MaxHeld > 0 && c.WhenFull == config.WhenFullBlock:
-		fmt.Fprintf(w, "deleted files are kept open until they are delivered; beyond %v that is said\n", c.MaxHeld)
-	case c.MaxHeld > 0:
-		fmt.Fprintf(w, "deleted files are kept open until they are delivered, up to %v\n", c.MaxHeld)
-	}
-	if c.Metrics != "" {
-		fmt.Fprintf(w, "metrics and health on %s\n", c.Metrics)
-	}
-}
-
-// explainOutput tells where documents go.
-func explainOutput(w io.Writer, c config.Config) {
-	o := c.Output
-	what := map[config.IndexType]string{config.TypeIndex: "index", config.TypeDataStream: "data stream"}[o.IndexType]
-	fmt.Fprintf(w, "ships to %s, %s %s\n", strings.Join(o.To, ", "), what, o.Index)
-	once := "documents have ids: what is sent again is not stored again"
-	if !o.IDs {
-		once = "documents have no ids: what is sent again is stored again"
-	}
-	fmt.Fprintf(w, "  %s\n  a bulk has up to %v and goes out at most every %v where it is not full; %d at once, compressed: %t\n",
-		once, o.BatchSize, o.BatchWait, o.InFlight, o.Gzip)
-	fmt.Fprintf(w, "  index template: %s\n", map[config.Template]string{
-		config.TemplateAuto:  "put at the start, unless one of yours is for these indices",
-		config.TemplateCheck: "looked at, never put",
-		config.TemplateOff:   "left alone",
-	}[o.Template])
-	if o.Credentials != "" {
-		fmt.Fprintf(w, "  credentials from the files in %s, read again when they change\n", o.Credentials)
-	}
-	switch {
-	case o.DeadLetter != "":
-		fmt.Fprintf(w, "  records that the backend will never take go to %s\n", o.DeadLetter)
-	case c.State != "":
-		fmt.Fprintf(w, "  records that the backend will never take go to %s/dead-letter.ndjson\n", c.State)
-	default:
-		fmt.Fprintln(w, "  records that the backend will never take are lost, said and counted: there is no dead letter file")
-	}
 }

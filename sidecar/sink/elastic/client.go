@@ -85,6 +85,14 @@ func (c *client) connect() (*http.Transport, string) {
 	return c.http, c.creds.authorization
 }
 
+// authorized tells whether requests carry credentials.
+func (c *client) authorized() bool {
+	_, authorization := c.connect()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return authorization != "" || c.creds.certificate != nil
+}
+
 // forget has the credentials looked at before the next request.
 func (c *client) forget() {
 	c.mu.Lock()

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+
+	"logging.taco/sidecar/config"
+	"logging.taco/sidecar/pod"
+	"logging.taco/sidecar/record"
+	"logging.taco/sidecar/sink"
+	"logging.taco/sidecar/sink/elastic"
+	"logging.taco/sidecar/sink/stdout"
+)
+
+// output makes the sink that the config names; framings has one a source.
+func output(c config.Config, framings []*record.Framing, stopping <-chan struct{}, log *slog.Logger) (sink.Sink, error) {
+	if !c.Ships() {
+		var sources []stdout.Source
+		for i, s := range c.Sources {
+			sources = append(sources, stdout.Source{Emit: s.Emit, Framing: framings[i]})
+		}
+		return stdout.New(int(os.Stdout.Fd()), sources), nil
+	}
+	return elastic.New(elasticOptions(c, framings, stopping, log))
+}
+
+// elasticOptions are what the config and the environment say of the backend.
+func elasticOptions(c config.Config, framings []*record.Framing, stopping <-chan struct{}, log *slog.Logger) elastic.Options {
+	var sources []elastic.Source
+	for i, f := range framings {
+		sources = append(sources, elastic.Source{Container: c.Sources[i].Container, Framing: f})
+	}
+	meta := pod.New(c.Pod, os.Getenv)
+	if err := meta.Err(); err != nil {
+		log.Warn("documents go out without some of the pod's metadata until it can be read", "error", err)
+	}
+	letters := c.Output.DeadLetter
+	if letters == "" && c.State != "" {
+		letters = c.State + "/dead-letter.ndjson"
+	}
+	return elastic.Options{
+		Output: c.Output, Sources: sources, Pod: meta, Identity: identity(meta), DeadLetter: letters,
+		Getenv: os.Getenv, UserAgent: "logging.taco/" + buildVersion(), Stopping: stopping, Log: log,
+	}
+}
+
+// framing makes what tells records apart, and decodes them, for each source.
+func framing(c config.Config) (all []*record.Framing, charsets []*record.Charset, err error) {
+	for _, s := range c.Sources {
+		rule, err := record.ParseRule(s.Multiline)
+		charset, err2 := record.ParseCharset(s.Charset)
+		if err = errors.Join(err, err2); err != nil {
+			return nil, nil, err
+		}
+		all = append(all, &record.Framing{Rule: rule, Charset: charset})
+		charsets = append(charsets, charset)
+	}
+	return all, charsets, nil
+}
+
+// identity tells this pod, or without one this machine, from all others.
+func identity(p *pod.Pod) string {
+	if p.UID() != "" {
+		return p.UID()
+	}
+	machine, _ := os.ReadFile("/etc/machine-id")
+	host, _ := os.Hostname()
+	return string(machine) + host
+}
