@@ -18,10 +18,11 @@ import (
 )
 
 var (
-	rounds = flag.Int("rounds", 5, "runs of each subject; medians are printed")
-	megs   = flag.Int("size", 1000, "MB of lines a throughput run")
-	only   = flag.String("only", "throughput,latency,idle", "what to measure of throughput, latency, idle, ship and parse, separated by commas")
-	otel   = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
+	rounds  = flag.Int("rounds", 5, "runs of each subject; medians are printed")
+	megs    = flag.Int("size", 1000, "MB of lines a throughput run")
+	only    = flag.String("only", "throughput,latency,idle", "what to measure of throughput, latency, idle, ship and parse, separated by commas")
+	rsyslog = flag.String("rsyslog", "", "ship with rsyslog too, whose Debian packages are installed or unpacked below this `folder`")
+	otel    = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
 )
 
 func main() {

@@ -21,9 +21,9 @@ type shipper struct {
 	slow    bool     // gets a fifth of the file
 }
 
-// shippers are ours and, with -otel, the collector, which adds no metadata of the
-// pod and no ids.
-func shippers() []shipper {
+// shippers are ours and, where they are asked for, the collector and rsyslog,
+// which add no metadata of the pod and no ids.
+func shippers() ([]shipper, error) {
 	all := []shipper{
 		{name: "sidecar, --gzip=false --ids=false", command: shipPlain},
 		{name: "sidecar, gzip, ids, pod's metadata", command: shipFull, env: podEnv},
@@ -36,7 +36,14 @@ func shippers() []shipper {
 			}})
 		}
 	}
-	return all
+	if *rsyslog != "" {
+		s, err := rsyslogs(*rsyslog)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 func shipPlain(_, url, file string) ([]string, error) {
@@ -83,7 +90,10 @@ prometheus.io/scrape="true"`
 // ship times shipping a large file to a bulk endpoint that answers at once, and
 // then single lines.
 func ship(dir string) error {
-	peers := shippers()
+	peers, err := shippers()
+	if err != nil {
+		return err
+	}
 	whole, part, err := samples(dir, application, slices.ContainsFunc(peers, func(s shipper) bool { return s.slow }))
 	if err != nil {
 		return err
@@ -259,7 +269,7 @@ func (s shipper) latency(dir string, rate int) error {
 		took[i] = float64(arrived[i]-written[i]) / 1e6
 	}
 	slices.Sort(took)
-	fmt.Printf("| %d | %s | %.0f | %.0f | %.1f | %.1f |\n", rate, s.name, took[lines/2], took[lines*99/100],
+	fmt.Printf("| %d | %s | %.1f | %.1f | %.1f | %.1f |\n", rate, s.name, took[lines/2], took[lines*99/100],
 		(r.cpuSoFar()-cpu)/span*100, float64(r.Bulks-bulks)/span)
 	return nil
 }
