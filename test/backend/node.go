@@ -55,6 +55,9 @@ func (j JSON) At(path ...string) any {
 // URL is where the node serves, without a slash at its end.
 func (n *Node) URL() string { return n.url() }
 
+// Pid is the process that runs, or that ran last.
+func (n *Node) Pid() int { return n.process.Load().cmd.Process.Pid }
+
 // Client is a client that reaches the node; it does not say who it is.
 func (n *Node) Client() *http.Client { return n.client }
 
