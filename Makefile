@@ -67,7 +67,7 @@ lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, R
 .PHONY: unit
 unit: bin/cluster
 	$(SECTION) 'unit tests, and the injector with a real API server, all with the race detector'
-	assets=$$(bin/cluster build) && KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 $(GO) test -race ./sidecar/... ./injector/...
+	assets=$$(bin/cluster build) && KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 $(GO) test -race ./sidecar/... ./injector/... ./test/bench
 
 .PHONY: torture
 torture: ## rotation, restarts and bad luck: what is written against what arrives

@@ -50,23 +50,18 @@ func shipPlain(_, url, file string) ([]string, error) {
 	return []string{programs.sidecar, "ship", "--to=" + url, "--gzip=false", "--ids=false", "--template=off", file}, nil
 }
 
-// shipFull is what an injected container does.
+// shipFull has the defaults, and what a pod has beside.
 func shipFull(dir, url, file string) ([]string, error) {
 	pod := filepath.Join(dir, "pod")
 	if err := os.MkdirAll(pod, 0o755); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string]string{
-		"pod/labels":      podLabels,
-		"pod/annotations": podAnnotations,
-		"ship.yaml": fmt.Sprintf("sources: [{paths: [%q], container: shop}]\npod: %q\noutput: {to: [%q], template: \"off\"}\n",
-			file, pod, url),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+	for name, text := range map[string]string{"labels": podLabels, "annotations": podAnnotations} {
+		if err := os.WriteFile(filepath.Join(pod, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	return []string{programs.sidecar, "run", "--config=" + filepath.Join(dir, "ship.yaml")}, nil
+	return []string{programs.sidecar, "ship", "--to=" + url, "--pod=" + pod, "--container=shop", "--template=off", file}, nil
 }
 
 // A pod as a Deployment makes them.
