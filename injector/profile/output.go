@@ -133,9 +133,6 @@ func decodeSecret(n *yaml.Node, at string) (name string, err error) {
 // eachKey calls f for each key of a mapping, and refuses anything else and keys
 // that come twice.
 func eachKey(n *yaml.Node, at string, f func(key, value *yaml.Node)) error {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
 	if n.Kind != yaml.MappingNode {
 		return &lineError{n.Line, at, "", "a map of keys is needed here"}
 	}

@@ -9,6 +9,8 @@
 //	size-limit: 1Gi
 //	requests: {cpu: 5m, memory: 16Mi}
 //	limits: {memory: 32Mi}
+//	ship-requests: {cpu: 10m, memory: 32Mi}
+//	ship-limits: {memory: 64Mi}
 //	max: {cpu: 500m, memory: 512Mi, size-limit: 20Gi}
 //	outputs:
 //	  search:

@@ -166,8 +166,8 @@ func TestDecodeFaults(t *testing.T) {
 
 // An output may be written once and named again, as YAML has it.
 func TestDecodeAliases(t *testing.T) {
-	p, err := profile.Decode("p", []byte("outputs:\n  a: &a {to: &to http://x, credentials: &c {secret: s}}\n  b: *a\n  c: {to: [*to], credentials: *c}\n"))
-	if err != nil || len(p.Outputs) != 3 || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["b"]) || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["c"]) {
+	p, err := profile.Decode("p", []byte("outputs:\n  a: &a {to: &to http://x, credentials: &c {secret: s}}\n  b: *a\n  c: {to: [*to], credentials: *c}\n  d: {to: *to, credentials: *c}\n"))
+	if err != nil || len(p.Outputs) != 4 || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["b"]) || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["c"]) || !reflect.DeepEqual(p.Outputs["a"], p.Outputs["d"]) {
 		t.Errorf("%v, %+v", err, p.Outputs)
 	}
 }
