@@ -189,10 +189,10 @@ func number(s []byte, i, digits int) (n, next int) {
 	return n, i
 }
 
-// padded is a number that a space may stand before.
+// padded is a number that is filled up with spaces.
 func padded(s []byte, i, digits int) (n, next int) {
 	from := i
-	if i < len(s) && s[i] == ' ' {
+	for from < len(s) && s[from] == ' ' && from-i < digits-1 {
 		from++
 	}
 	if n, next = number(s, from, digits); next == from {
