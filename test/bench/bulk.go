@@ -58,7 +58,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"type":"parse_exception"},"status":400}`, http.StatusBadRequest)
 		return
 	}
-	w.Write(answer(n))
+	w.Write(answer(n, r.URL.Query().Has("filter_path")))
 }
 
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
@@ -98,10 +98,15 @@ func (e *endpoint) take(r *http.Request) (documents int, err error) {
 	return lines / 2, e.out.Encode(e.sum)
 }
 
-// answer says of so many documents that they are stored.
-func answer(documents int) []byte {
+// answer says of so many documents that they are stored. Filtered it is what a
+// node says to those who ask for errors and statuses alone.
+func answer(documents int, filtered bool) []byte {
+	took := `"took":0,`
+	if filtered {
+		took = ""
+	}
 	items := bytes.Repeat([]byte(`{"create":{"status":201}},`), documents)
-	return fmt.Appendf(nil, `{"took":0,"errors":false,"items":[%s]}`, bytes.TrimSuffix(items, []byte(",")))
+	return fmt.Appendf(nil, `{%s"errors":false,"items":[%s]}`, took, bytes.TrimSuffix(items, []byte(",")))
 }
 
 // measured counts what is read.
