@@ -23,6 +23,7 @@ import (
 type engine interface {
 	pipeline.Follower
 	telemetry.Follower
+	Unread() (bytes int64, paths []string)
 	Start()
 	Close()
 }
@@ -70,7 +71,10 @@ func serve(c config.Config, once bool) int {
 	var sources []telemetry.Source
 	for i, s := range c.Sources {
 		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framings[i]})
-		sources = append(sources, telemetry.Source{Paths: strings.Join(s.Paths, ","), Charset: charsets[i]})
+		sources = append(sources, telemetry.Source{
+			Paths: strings.Join(s.Paths, ","), Charset: charsets[i],
+			Counted: c.Ships() || s.Emit != config.EmitRaw || charsets[i] != nil,
+		})
 	}
 	out, err := output(c, framings, ctx.Done(), log)
 	if err != nil {

@@ -188,7 +188,7 @@ func (f *Follower) cut(g *generation, now time.Time) (Range, state, error) {
 	whole := int64(f.opt.MaxRecord) + 1
 	limit := min(int64(f.opt.MaxRange), whole)
 	there := g.size - g.acked
-	r := Range{gen: g, Source: f.sourceOf(g), Offset: g.acked, Mid: g.mid, More: there > limit, Length: min(there, limit)}
+	r := Range{gen: g, Source: f.indexOf(g.src), Offset: g.acked, Mid: g.mid, More: there > limit, Length: min(there, limit)}
 
 	n, err := f.lastEnd(g, g.acked, g.acked+r.Length)
 	if err != nil {
@@ -276,9 +276,9 @@ func (f *Follower) flushDue(g *generation, now time.Time) (time.Time, bool) {
 	return due, f.flushing || !now.Before(due)
 }
 
-func (f *Follower) sourceOf(g *generation) int {
+func (f *Follower) indexOf(src *Source) int {
 	for i := range f.opt.Sources {
-		if &f.opt.Sources[i] == g.src {
+		if &f.opt.Sources[i] == src {
 			return i
 		}
 	}

@@ -20,6 +20,8 @@ type Range struct {
 	Mid    bool // begins inside a record that was split
 	More   bool // the file has more than one range may hold
 	Stale  bool // set by an output that found the bytes gone, and delivered none of them
+	// Records is set by an output that has looked inside: how many there are.
+	Records int
 
 	gen    *generation
 	marker Sum // at its end

@@ -63,7 +63,7 @@ type Pipeline struct {
 
 // Metrics receives what happened; all of it from the loop.
 type Metrics interface {
-	Delivered(source int, bytes int64)
+	Delivered(source int, bytes int64, records int) // records: 0 where nobody has counted
 	Stale()
 	CheckpointWritten(at time.Time)
 	CheckpointFailed()
@@ -184,7 +184,7 @@ func (p *Pipeline) step() (bool, error) {
 			continue
 		}
 		p.Follower.Ack(r)
-		p.Metrics.Delivered(r.Source, r.Length)
+		p.Metrics.Delivered(r.Source, r.Length, r.Records)
 		p.commit(r)
 	}
 	if stale {

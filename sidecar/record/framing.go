@@ -155,5 +155,22 @@ func (f *Framing) Text(out, in []byte, at int64) []byte {
 	return out
 }
 
+// Count is how many records there are in the text of a range.
+func (f *Framing) Count(text []byte) (n int) {
+	if f.Rule.continues == nil {
+		n = bytes.Count(text, []byte{'\n'})
+		if len(text) > 0 && text[len(text)-1] != '\n' {
+			n++
+		}
+		return n
+	}
+	for line := range bytes.Lines(text) {
+		if n == 0 || !f.Rule.continues(bytes.TrimSuffix(line, []byte{'\n'})) {
+			n++
+		}
+	}
+	return n
+}
+
 // bom is the byte order mark in UTF-8.
 var bom = []byte("\uFEFF")

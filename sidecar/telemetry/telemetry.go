@@ -32,7 +32,7 @@ type Metrics struct {
 // Follower is what follows the files.
 type Follower interface {
 	Counts() follow.Counts
-	Unread() (bytes int64, paths []string)
+	Backlogs() []follow.Backlog
 }
 
 // Output is where records go.
@@ -44,12 +44,14 @@ type counters struct {
 	Source
 	delivered atomic.Int64
 	ranges    atomic.Int64
+	records   atomic.Int64
 }
 
 // Source is what is known of a source from the start.
 type Source struct {
 	Paths   string          // its patterns, joined by commas
 	Charset *record.Charset // counts what it cannot decode
+	Counted bool            // the output looks inside, and so can count records
 }
 
 // New makes the metrics of the sources.
@@ -61,8 +63,9 @@ func New(version string, sources []Source, f Follower, o Output) *Metrics {
 	return m
 }
 
-// Delivered counts a range of a source.
-func (m *Metrics) Delivered(source int, bytes int64) {
+// Delivered counts a range of a source; records where the source's are counted.
+func (m *Metrics) Delivered(source int, bytes int64, records int) {
+	m.sources[source].records.Add(int64(records))
 	m.sources[source].delivered.Add(bytes)
 	m.sources[source].ranges.Add(1)
 }
@@ -88,21 +91,34 @@ func (m *Metrics) Write(w io.Writer) {
 	}
 	metric("taco_build_info", "gauge", "The agent's version; always 1.", 1, "version", m.version)
 
-	bySource := func(name, help string, value func(*counters) int64) {
-		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n", name, help, name)
+	pending := m.follower.Backlogs()
+	// A value that is nil is not known, and left out.
+	bySource := func(name, kind, help string, value func(i int, c *counters) any) {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 		for i := range m.sources {
-			sample(w, name, value(&m.sources[i]), "paths", m.sources[i].Paths)
+			if v := value(i, &m.sources[i]); v != nil {
+				sample(w, name, v, "paths", m.sources[i].Paths)
+			}
 		}
 	}
-	bySource("taco_delivered_bytes_total", "Bytes of records that the output has taken.",
-		func(c *counters) int64 { return c.delivered.Load() })
-	bySource("taco_deliveries_total", "Deliveries, each of one or more whole records.",
-		func(c *counters) int64 { return c.ranges.Load() })
-	bySource("taco_undecodable_characters_total", "Characters written as U+FFFD, since the charset does not have them.",
-		func(c *counters) int64 { return c.Charset.Undecodable() })
-	pending, paths := m.follower.Unread()
-	metric("taco_pending_bytes", "gauge", "Bytes in files that are not delivered yet.", pending)
-	metric("taco_pending_files", "gauge", "Files that have bytes which are not delivered yet.", len(paths))
+	bySource("taco_delivered_bytes_total", "counter", "Bytes of records that the output has taken.",
+		func(_ int, c *counters) any { return c.delivered.Load() })
+	bySource("taco_delivered_records_total", "counter",
+		"Records that the output has taken; a split one counts by its parts. Raw output of UTF-8 is not looked into, and so not counted.",
+		func(_ int, c *counters) any {
+			if !c.Counted {
+				return nil
+			}
+			return c.records.Load()
+		})
+	bySource("taco_deliveries_total", "counter", "Deliveries, each of one or more whole records.",
+		func(_ int, c *counters) any { return c.ranges.Load() })
+	bySource("taco_pending_bytes", "gauge", "Bytes in files that are not delivered yet.",
+		func(i int, _ *counters) any { return pending[i].Bytes })
+	bySource("taco_pending_files", "gauge", "Files that have bytes which are not delivered yet.",
+		func(i int, _ *counters) any { return pending[i].Files })
+	bySource("taco_undecodable_characters_total", "counter", "Characters written as U+FFFD, since the charset does not have them.",
+		func(_ int, c *counters) any { return c.Charset.Undecodable() })
 
 	for _, o := range m.output.Metrics() {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", o.Name, o.Help, o.Name, o.Kind)

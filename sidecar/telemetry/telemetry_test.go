@@ -19,8 +19,9 @@ func some(t *testing.T) *Metrics {
 		t.Fatal(err)
 	}
 	charset.Append(nil, []byte("\xff"))
-	m := New("v1", []Source{{Paths: "/a.log"}, {Paths: "/odd\n\"\\\t.log", Charset: charset}}, follow.New(follow.Options{}), stdout.New(1, nil))
-	m.Delivered(1, 4)
+	files := follow.New(follow.Options{Sources: make([]follow.Source, 2)})
+	m := New("v1", []Source{{Paths: "/a.log"}, {Paths: "/odd\n\"\\\t.log", Charset: charset, Counted: true}}, files, stdout.New(1, nil))
+	m.Delivered(1, 4, 3)
 	return m
 }
 
@@ -38,11 +39,15 @@ func TestFormat(t *testing.T) {
 	for _, want := range []string{
 		`taco_delivered_bytes_total{paths="/a.log"} 0` + "\n",
 		`taco_delivered_bytes_total{paths="/odd\n\"\\	.log"} 4` + "\n",
+		`taco_delivered_records_total{paths="/odd\n\"\\	.log"} 3` + "\n",
 		`taco_undecodable_characters_total{paths="/odd\n\"\\	.log"} 1` + "\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("lacks %s", want)
 		}
+	}
+	if strings.Contains(b.String(), `taco_delivered_records_total{paths="/a.log"}`) {
+		t.Error("records are told that nobody counts")
 	}
 }
 

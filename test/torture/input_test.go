@@ -2,9 +2,7 @@ package torture
 
 import (
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,35 +152,6 @@ func TestUnreadableFile(t *testing.T) {
 	equal(t, a.stop(), "o 1\ns 1\n")
 	if n := strings.Count(a.said(), secret); n != 1 {
 		t.Errorf("the file is named %d times, want once:\n%s", n, a.said())
-	}
-}
-
-func TestMetricsPort(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	name := filepath.Join(t.TempDir(), "a.log")
-	create(t, name).write("one\n")
-	a := stream(t, "--metrics", taken.Addr().String(), name)
-	a.untilLines(1)
-	equal(t, a.stop(), "one\n")
-	if !strings.Contains(a.said(), "metrics") {
-		t.Errorf("the port that is taken is not told: %s", a.said())
-	}
-	address := taken.Addr().String()
-	taken.Close()
-
-	a = stream(t, "--metrics", address, name)
-	a.untilLines(1)
-	for path, want := range map[string]string{
-		"/metrics": `taco_delivered_bytes_total{paths="` + name + `"} 4`, "/healthz": "ok", "/readyz": "ok",
-	} {
-		eventually(t, path+" has "+want, func() bool {
-			r, err := http.Get("http://" + address + path)
-			must(t, err)
-			defer r.Body.Close()
-			b, _ := io.ReadAll(r.Body)
-			return strings.Contains(string(b), want)
-		})
 	}
 }
 

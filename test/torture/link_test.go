@@ -1,41 +1,11 @@
 package torture
 
 import (
-	"bufio"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
-
-// freeAddress is one that --metrics can have.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// metric is the value of one sample, named as it stands there.
-func metric(t *testing.T, address, sample string) (value float64) {
-	t.Helper()
-	r, err := http.Get("http://" + address + "/metrics")
-	must(t, err)
-	defer r.Body.Close()
-	for s := bufio.NewScanner(r.Body); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), sample+" "); ok {
-			_, err := fmt.Sscan(rest, &value)
-			must(t, err)
-			return value
-		}
-	}
-	t.Fatalf("there is no metric %s", sample)
-	return 0
-}
 
 // TestLinksAreNoticedByEvents appends to files behind links. The slow look, of
 // one a second, would have to be made once for each line.

@@ -165,6 +165,25 @@ func (e *Engine) Positions(to []follow.Position) []follow.Position {
 
 // Unread sums up the bytes that are there and not delivered, with the paths that have any.
 func (e *Engine) Unread() (bytes int64, paths []string) {
+	e.undelivered(func(f *file, n int64) {
+		bytes += n
+		paths = append(paths, f.path)
+	})
+	return bytes, paths
+}
+
+// Backlogs has what is there and not delivered, one entry a source.
+func (e *Engine) Backlogs() []follow.Backlog {
+	all := make([]follow.Backlog, len(e.opt.Sources))
+	e.undelivered(func(f *file, n int64) {
+		all[f.source].Bytes += n
+		all[f.source].Files++
+	})
+	return all
+}
+
+// undelivered calls add for each file with undelivered bytes.
+func (e *Engine) undelivered(add func(f *file, bytes int64)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, f := range e.files {
@@ -176,11 +195,9 @@ func (e *Engine) Unread() (bytes int64, paths []string) {
 			n += max(0, st.Size()-f.current().read())
 		}
 		if n > 0 {
-			bytes += n
-			paths = append(paths, f.path)
+			add(f, n)
 		}
 	}
-	return bytes, paths
 }
 
 // sighting is what a look at a name tells.

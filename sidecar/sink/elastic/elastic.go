@@ -161,10 +161,8 @@ func (s *Sink) encode(b *bulk, r *follow.Range) *bulk {
 	src := &s.opt.Sources[r.Source]
 	e := s.encoder(r)
 	src.Framing.Each(s.in, r.Offset, func(text []byte, index int, first, last bool) {
-		if n := len(text); n > 0 && text[n-1] == '\r' {
-			text = text[:n-1]
-		}
 		split := first && r.Mid || last && r.End == follow.EndSplit
+		r.Records++
 		if e.append(b, text, r.Offset+int64(index), split) && len(b.body) >= s.full {
 			b = s.send(b)
 		}

@@ -93,6 +93,7 @@ func (s *Sink) deliver(r *follow.Range) error {
 	s.stats.encoded.Add(r.Length)
 	if src.Emit == config.EmitRaw {
 		s.out = src.Framing.Text(s.out[:0], s.in, r.Offset)
+		r.Records = src.Framing.Count(s.out)
 		if r.End != follow.EndRecord {
 			s.out = append(s.out, '\n')
 		}
@@ -113,6 +114,7 @@ func (s *Sink) each(r *follow.Range, f *record.Framing, encode func(out, text []
 		if err != nil {
 			return
 		}
+		r.Records++
 		s.out = encode(s.out, text, index, first && r.Mid || last && r.End == follow.EndSplit)
 		if len(s.out) >= writeSize {
 			err = s.write(s.out)

@@ -1,0 +1,146 @@
+package torture
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// freeAddress is one that --metrics can have.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// metric is the value of one sample, named as it stands there.
+func metric(t *testing.T, address, sample string) float64 {
+	t.Helper()
+	value, ok := metricOr(t, address, sample)
+	if !ok {
+		t.Fatalf("there is no metric %s", sample)
+	}
+	return value
+}
+
+func metricOr(t *testing.T, address, sample string) (value float64, ok bool) {
+	t.Helper()
+	r, err := http.Get("http://" + address + "/metrics")
+	must(t, err)
+	defer r.Body.Close()
+	for s := bufio.NewScanner(r.Body); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), sample+" "); ok {
+			_, err := fmt.Sscan(rest, &value)
+			must(t, err)
+			return value, true
+		}
+	}
+	return 0, false
+}
+
+func TestMetricsPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	name := filepath.Join(t.TempDir(), "a.log")
+	create(t, name).write("one\n")
+	a := stream(t, "--metrics", taken.Addr().String(), name)
+	a.untilLines(1)
+	equal(t, a.stop(), "one\n")
+	if !strings.Contains(a.said(), "metrics") {
+		t.Errorf("the port that is taken is not told: %s", a.said())
+	}
+	address := taken.Addr().String()
+	taken.Close()
+
+	a = stream(t, "--metrics", address, name)
+	a.untilLines(1)
+	for path, want := range map[string]string{
+		"/metrics": `taco_delivered_bytes_total{paths="` + name + `"} 4`, "/healthz": "ok", "/readyz": "ok",
+	} {
+		eventually(t, path+" has "+want, func() bool {
+			r, err := http.Get("http://" + address + path)
+			must(t, err)
+			defer r.Body.Close()
+			b, _ := io.ReadAll(r.Body)
+			return strings.Contains(string(b), want)
+		})
+	}
+}
+
+// configured starts `sidecar run`.
+func configured(t *testing.T, yaml string, opts ...option) *agent {
+	t.Helper()
+	cmd := command("run")
+	cmd.Env = append(os.Environ(), "TACO_CONFIG="+yaml)
+	return launch(t, cmd, opts...)
+}
+
+// TestPendingOfEachPath stops taking what comes out, so that one path's
+// backlog stands still and another's grows.
+func TestPendingOfEachPath(t *testing.T) {
+	dir, address := t.TempDir(), freeAddress(t)
+	big, small := filepath.Join(dir, "big.log"), filepath.Join(dir, "small.log")
+	create(t, big).write(text(numbered("big", 0, 200_000)))
+	l := create(t, small)
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	cmd := command("run")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("TACO_CONFIG=sources:\n- paths: [%s]\n- paths: [%s, %s]\nmetrics: %s\n", big, small, dir+"/none", address))
+	cmd.Stdout = w
+	must(t, cmd.Start())
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	w.Close()
+	_, err = r.Read(make([]byte, 1)) // it runs, and has more than the pipe takes
+	must(t, err)
+	of := func(name, paths string) float64 {
+		return metric(t, address, fmt.Sprintf(`%s{paths="%s"}`, name, paths))
+	}
+	both := small + "," + dir + "/none"
+	eventually(t, "the big file's backlog", func() bool {
+		pending, done := of("taco_pending_bytes", big), of("taco_delivered_bytes_total", big)
+		return pending > 0 && int64(pending+done) == sizeOf(t, big) && of("taco_pending_files", big) == 1
+	})
+	if bytes, files := of("taco_pending_bytes", both), of("taco_pending_files", both); bytes != 0 || files != 0 {
+		t.Errorf("%v bytes of %v files of the other path", bytes, files)
+	}
+	l.write("s 1\n")
+	if bytes, files := of("taco_pending_bytes", both), of("taco_pending_files", both); bytes != 4 || files != 1 {
+		t.Errorf("%v bytes of %v files of the other path, want 4 of 1", bytes, files)
+	}
+}
+
+func TestDeliveredRecordsAreCountedWhereTheyAreSeen(t *testing.T) {
+	dir, address := t.TempDir(), freeAddress(t)
+	yaml := "metrics: " + address + "\nflush-timeout: 100ms\nsources:\n"
+	content := trace + "2026 two\n2026 thr\xff\xfe\nunfinished"
+	want := map[string]float64{"plain": -1, "together": -1, "prefix": 7, "json": 4, "euckr": 7, "euckr-together": 4}
+	for name, keys := range map[string]string{
+		"plain": "", "together": "multiline: java", "prefix": "emit: prefix", "json": "emit: json\n  multiline: java",
+		"euckr": "charset: euc-kr", "euckr-together": "charset: euc-kr\n  multiline: java",
+	} {
+		create(t, filepath.Join(dir, name)).write(content)
+		yaml += fmt.Sprintf("- paths: [%s]\n  %s\n", filepath.Join(dir, name), keys)
+	}
+	a := configured(t, yaml)
+	a.untilLines(6*7 - 3) // the records of json have no newlines
+	for name, n := range want {
+		paths := filepath.Join(dir, name)
+		eventually(t, name+" is delivered", func() bool {
+			return int64(metric(t, address, fmt.Sprintf(`taco_delivered_bytes_total{paths="%s"}`, paths))) == sizeOf(t, paths)
+		})
+		if got, told := metricOr(t, address, fmt.Sprintf(`taco_delivered_records_total{paths="%s"}`, paths)); told != (n >= 0) || told && got != n {
+			t.Errorf("%s: %v records (told: %v), want %v", name, got, told, n)
+		}
+	}
+	a.stop()
+}
