@@ -22,7 +22,7 @@ func check(args []string) int {
 	sample, ask := "", false
 	c, status := configured("check", args, func(fs *flag.FlagSet) {
 		fs.StringVar(&sample, "sample", "", "a `LINE` of a log, to show what is made of it; - reads lines from standard input")
-		fs.BoolVar(&ask, "probe", false, "ask the backend for its version, our rights and its template; stores nothing")
+		fs.BoolVar(&ask, "probe", false, "ask the backend for its version, our rights and its template; stores no document")
 	})
 	if status >= 0 {
 		return status

@@ -109,6 +109,9 @@ func appendGeneration(out []byte, identity string, r *follow.Range) []byte {
 
 // append appends a record's action and document. False: the rules dropped it.
 func (e *encoder) append(b *bulk, text []byte, offset int64, split bool) bool {
+	if n := len(text); n > 0 && text[n-1] == '\r' {
+		text = text[:n-1]
+	}
 	stamp, at, index := e.stamp, e.time, e.index
 	var reading *parse.Reading
 	if e.rules != nil {

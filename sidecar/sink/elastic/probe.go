@@ -16,9 +16,10 @@ const probeTimeout = 20 * time.Second
 
 // Probe asks each address of the output whether records can be shipped to it:
 // its version, whether it knows us, what it has of templates, and whether we
-// may create documents. Nothing is stored: the one document that is sent is one
-// that every backend refuses, after it has looked at our rights. The index is
-// made, as by the first record. The error: records cannot be shipped there.
+// may create documents. No document is stored: the one that is sent is one that
+// every backend refuses, after it has looked at our rights. The template is put
+// and the index made as before the first record. The error: records cannot be
+// shipped there.
 func Probe(o Options, w io.Writer) error {
 	s, err := New(o)
 	if err != nil {
@@ -76,8 +77,11 @@ func probe(o config.Output, s *Sink, index string, w io.Writer) error {
 		fmt.Fprintf(w, "  authentication: none sent, none asked for\n")
 	}
 
-	o.Template = config.TemplateCheck
+	// As at the start of delivery: the index that is made below must not come
+	// to be without it.
 	switch note, _, err := c.ensureTemplate(ctx, o, s.index.wildcard()); {
+	case o.Template == config.TemplateOff:
+		fmt.Fprintf(w, "  template: left alone\n")
 	case err != nil:
 		fmt.Fprintf(w, "  template: %v\n", err)
 	case note != "":

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +35,7 @@ type template struct {
 func (t *template) ensure(ctx context.Context, s *Sink) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.done || s.opt.Output.Template == config.TemplateOff {
+	if t.done {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, templateTimeout)
@@ -97,6 +96,9 @@ func mappings(wildcard string, stream bool) map[string]any {
 // ensureTemplate looks at what is there, and puts ours where nothing of the
 // user's own is meant for the same indices. An error: the backend did not answer.
 func (c *client) ensureTemplate(ctx context.Context, o config.Output, wildcard string) (note string, warn bool, err error) {
+	if o.Template == config.TemplateOff {
+		return "", false, nil
+	}
 	status, body, err := c.call(ctx, http.MethodGet, "/_index_template?filter_path=index_templates.name,index_templates.index_template.index_patterns,index_templates.index_template._meta", nil)
 	if err != nil || status >= 500 || status == http.StatusTooManyRequests {
 		return "", false, fmt.Errorf("ask for templates: status %d: %w", status, err)
@@ -227,12 +229,25 @@ func (p patterns) cover(wildcard string) bool {
 }
 
 // overlap tells, for patterns with * as the only wildcard, whether some name
-// matches both. A sample of each that the other matches is proof enough here.
+// matches both.
 func overlap(a, b string) bool {
-	sample := func(p string) string { return strings.ReplaceAll(p, "*", "2026.01.02") }
-	match := func(p, name string) bool {
-		ok, err := path.Match(p, name)
-		return ok && err == nil
+	// meet[j]: a's part so far and b[:j] can match the same name.
+	meet := make([]bool, len(b)+1)
+	for i := range len(a) + 1 {
+		diagonal := false // meet[j-1] of the row before
+		for j := range len(b) + 1 {
+			above, here := meet[j], i == 0 && j == 0
+			if i > 0 && j > 0 && (a[i-1] == b[j-1] || a[i-1] == '*' || b[j-1] == '*') {
+				here = diagonal
+			}
+			if i > 0 && (a[i-1] == '*' || j > 0 && b[j-1] == '*') {
+				here = here || above
+			}
+			if j > 0 && (b[j-1] == '*' || i > 0 && a[i-1] == '*') {
+				here = here || meet[j-1]
+			}
+			diagonal, meet[j] = above, here
+		}
 	}
-	return match(a, sample(b)) || match(b, sample(a))
+	return meet[len(b)]
 }
