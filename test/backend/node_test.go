@@ -90,3 +90,19 @@ func TestDocuments(t *testing.T) {
 		t.Errorf("%d documents, the last %q", len(seen), seen["12345"])
 	}
 }
+
+func TestShared(t *testing.T) {
+	var url, prefix string
+	t.Run("one", func(t *testing.T) {
+		n := backend.Shared(t, backend.OpenSearch)
+		url, prefix = n.URL(), n.Prefix
+		store(t, n, prefix+"logs", 0, 1)
+	})
+	n := backend.Shared(t, backend.OpenSearch)
+	if n.URL() != url || n.Prefix == prefix {
+		t.Errorf("one test has %s %s, the next %s %s", url, prefix, n.URL(), n.Prefix)
+	}
+	if status, body := n.Get("/" + prefix + "logs"); status != http.StatusNotFound {
+		t.Errorf("what a test left: status %d: %v", status, body)
+	}
+}

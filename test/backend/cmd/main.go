@@ -3,12 +3,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"logging.taco/test/backend"
@@ -19,6 +23,9 @@ const usage = `Usage:
           run a node until ^C; prints its URL when it takes documents. KIND is
           elasticsearch, opensearch or opensearch-secure, which has TLS and users.
           Without --data it forgets all at its end
+  backend discard [--address ADDRESS] [--port PORT] [--inflate]
+          take bulks and keep nothing until ^C; prints its URL, and at its end how
+          much came (also at /_counts). --inflate counts documents in gzip too
 `
 
 // A usageError is one of the command line: exit status 2.
@@ -50,6 +57,8 @@ func run(ctx context.Context, args []string) error {
 	switch command, args := args[0], args[1:]; command {
 	case "up":
 		return runUp(ctx, args)
+	case "discard":
+		return runDiscard(ctx, args)
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	default:
@@ -80,6 +89,29 @@ func runUp(ctx context.Context, args []string) error {
 		fmt.Println(url)
 	},
 		backend.Address(*address), backend.Port(*port), backend.Data(*data), backend.Heap(*heap))
+}
+
+func runDiscard(ctx context.Context, args []string) error {
+	set := flag.NewFlagSet("discard", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	address := set.String("address", "127.0.0.1", "")
+	port := set.Int("port", 0, "")
+	d := &backend.Discard{}
+	set.BoolVar(&d.Inflate, "inflate", false, "")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(*address, strconv.Itoa(*port)))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: d}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	fmt.Printf("http://%s\n", l.Addr())
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(d.Counts())
 }
 
 // parse parses flags that stand alone.
