@@ -3,7 +3,6 @@ package ship
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -20,8 +19,8 @@ func TestDocument(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *backend.Node) {
 		s := ship(t, n)
 		pod := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(pod, "labels"), []byte("app=\"web\"\napp.kubernetes.io/name=\"shop\"\nrelease=\"2\"\n"), 0o644))
-		must(t, os.WriteFile(filepath.Join(pod, "annotations"), []byte("logging.taco/paths=\"/x\"\nexample.com/team=\"a \\\"b\\\"\"\n"), 0o644))
+		must(t, writeFile(filepath.Join(pod, "labels"), "app=\"web\"\napp.kubernetes.io/name=\"shop\"\nrelease=\"2\"\n"))
+		must(t, writeFile(filepath.Join(pod, "annotations"), "logging.taco/paths=\"/x\"\nexample.com/team=\"a \\\"b\\\"\"\n"))
 		s.write("app.log", "first\n"+canary+` "quoted" \ `+"\t한글\n")
 		before := time.Now()
 		s.once("--pod="+pod, "--container=app")

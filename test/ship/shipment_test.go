@@ -242,6 +242,8 @@ func lines(name string, n int) (all []string) {
 
 func text(lines []string) string { return strings.Join(lines, "\n") + "\n" }
 
+func writeFile(name, text string) error { return os.WriteFile(name, []byte(text), 0o644) }
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
