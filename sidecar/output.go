@@ -35,6 +35,9 @@ func elasticOptions(c config.Config, framings []*record.Framing, stopping <-chan
 	if err := meta.Err(); err != nil {
 		log.Warn("documents go out without some of the pod's metadata until it can be read", "error", err)
 	}
+	if keys := meta.Omitted(); len(keys) > 0 {
+		log.Warn("these labels and annotations are too long for each document, and are left out", "keys", some(keys))
+	}
 	letters := c.Output.DeadLetter
 	if letters == "" && c.State != "" {
 		letters = c.State + "/dead-letter.ndjson"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 )
 
 // outcome is the answer to one item.
@@ -28,37 +29,78 @@ func readOutcomes(answer []byte, n int, fn func(i int, o outcome)) error {
 	if wellFor(answer, n) {
 		return nil
 	}
-	var a struct {
-		Items []map[string]struct {
-			Status int             `json:"status"`
-			Error  json.RawMessage `json:"error"`
-		} `json:"items"`
+	// Twice: nothing of an answer counts until all of it is known to be good.
+	if err := eachOutcome(answer, n, func(int, outcome) {}); err != nil {
+		return err
 	}
+	return eachOutcome(answer, n, fn)
+}
+
+// eachOutcome decodes one item after the other: a bulk has thousands.
+func eachOutcome(answer []byte, n int, fn func(i int, o outcome)) error {
+	notOne := func(err error) error { return fmt.Errorf("the answer is no answer to a bulk: %w", err) }
 	d := json.NewDecoder(bytes.NewReader(answer))
-	if err := d.Decode(&a); err != nil {
-		return fmt.Errorf("the answer is no answer to a bulk: %w", err)
+	if err := expect(d, json.Delim('{')); err != nil {
+		return notOne(err)
 	}
-	if len(a.Items) != n {
-		return fmt.Errorf("the answer has %d items for %d records", len(a.Items), n)
-	}
-	for _, item := range a.Items {
-		if len(item) != 1 {
-			return fmt.Errorf("an item of the answer has %d results", len(item))
+	count := -1
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return notOne(err)
 		}
-		for _, r := range item {
-			if r.Status < 100 || r.Status > 599 {
-				return fmt.Errorf("an item of the answer has the status %d", r.Status)
+		if key != "items" {
+			if err := d.Decode(new(json.RawMessage)); err != nil {
+				return notOne(err)
+			}
+			continue
+		}
+		if err := expect(d, json.Delim('[')); err != nil {
+			return notOne(err)
+		}
+		for count = 0; d.More(); count++ {
+			var item map[string]struct {
+				Status int             `json:"status"`
+				Error  json.RawMessage `json:"error"`
+			}
+			if err := d.Decode(&item); err != nil {
+				return notOne(err)
+			}
+			if len(item) != 1 {
+				return fmt.Errorf("an item of the answer has %d results", len(item))
+			}
+			for _, r := range item {
+				if r.Status < 100 || r.Status > 599 {
+					return fmt.Errorf("an item of the answer has the status %d", r.Status)
+				}
+				if r.Status != 201 && count < n {
+					fn(count, outcome{r.Status, readFault(r.Error)})
+				}
 			}
 		}
-	}
-	for i, item := range a.Items {
-		for _, r := range item {
-			if r.Status != 201 {
-				fn(i, outcome{r.Status, readFault(r.Error)})
-			}
+		if err := expect(d, json.Delim(']')); err != nil {
+			return notOne(err)
 		}
+	}
+	if err := expect(d, json.Delim('}')); err != nil {
+		return notOne(err)
+	}
+	if count != n {
+		return fmt.Errorf("the answer has %d items for %d records", max(count, 0), n)
 	}
 	return nil
+}
+
+// expect reads a token.
+func expect(d *json.Decoder, want json.Delim) error {
+	got, err := d.Token()
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	if err == nil && got != want {
+		return fmt.Errorf("%v stands where %v should be", got, want)
+	}
+	return err
 }
 
 // wellFor tells, without decoding it, whether the answer says of n items that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -32,9 +33,11 @@ type letter struct {
 type deadLetter struct {
 	name string
 	most int64 // bytes
+
+	mu sync.Mutex // one line at a time
 }
 
-func newDeadLetter(name string, most int64) *deadLetter { return &deadLetter{name, most} }
+func newDeadLetter(name string, most int64) *deadLetter { return &deadLetter{name: name, most: most} }
 
 // write appends a letter. Without a file there is nothing to do: the caller
 // counts and says it.
@@ -56,6 +59,8 @@ func (d *deadLetter) write(l letter, action, document []byte) error {
 		return fmt.Errorf("write the dead letter: %w", err)
 	}
 	line = append(line, '\n')
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.append(line)
 }
 

@@ -19,8 +19,8 @@ const (
 )
 
 // pace decides how large the next request is, and how long to wait after one
-// that failed: smaller after each refusal, larger again after each success, as
-// TCP does with its window (RFC 5681).
+// that failed: smaller after a refusal and after an outage, larger again with
+// each success, as TCP does with its window (RFC 5681).
 type pace struct {
 	stopping <-chan struct{}
 	log      *slog.Logger
@@ -97,6 +97,8 @@ func (p *pace) wait(f fate, asked time.Duration) {
 		first = holdPause
 	}
 	p.pause = min(max(p.pause*2, first), lastPause)
+	// What waited behind an outage comes back slowly: many others do too.
+	p.now = min(p.now, max(p.most/8, 1))
 	length := p.pause/2 + rand.N(p.pause/2+1)
 	p.mu.Unlock()
 	length = max(length, min(asked, 10*time.Minute))
