@@ -32,10 +32,12 @@ type endpoint struct {
 	sum tally
 }
 
+const anyPort = "127.0.0.1:0"
+
 // serveBulk prints the endpoint's URL and then, after each bulk, its tally. It
 // does not return.
-func serveBulk() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func serveBulk(address string) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bulk endpoint: listen:", err)
 		os.Exit(1)

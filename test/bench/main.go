@@ -26,8 +26,8 @@ var (
 )
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == "bulk" {
-		serveBulk()
+	if len(os.Args) == 3 && os.Args[1] == "bulk" {
+		serveBulk(os.Args[2])
 	}
 	// What is started here is to end with us, which the kernel takes to be the thread.
 	runtime.LockOSThread()
