@@ -46,7 +46,17 @@ func (a *agent) metrics() metrics {
 func (m metrics) documents() int { return int(m["taco_ship_documents_total"]) }
 func (m metrics) refused() int   { return int(m["taco_ship_documents_refused_total"]) }
 func (m metrics) already() int   { return int(m["taco_ship_documents_already_stored_total"]) }
-func (m metrics) pending() int   { return int(m["taco_pending_bytes"]) }
+func (m metrics) pending() int   { return m.sum("taco_pending_bytes") }
+
+// sum adds the values of all labels.
+func (m metrics) sum(name string) (n int) {
+	for key, v := range m {
+		if key == name || strings.HasPrefix(key, name+"{") {
+			n += int(v)
+		}
+	}
+	return n
+}
 
 // blocked is the reason for which records wait; "": they do not.
 func (m metrics) blocked() string {

@@ -73,8 +73,15 @@ type agent struct {
 // launch starts the sidecar; args begin with the command.
 func launch(t testing.TB, env, secrets []string, args ...string) *agent {
 	t.Helper()
-	a := &agent{t: t, address: freeAddress(t), ended: make(chan struct{}), secrets: secrets}
-	a.cmd = exec.Command(binary, append(args, "--metrics="+a.address)...)
+	address := freeAddress(t)
+	return launchAt(t, address, env, secrets, append(args, "--metrics="+address)...)
+}
+
+// launchAt is launch where the address of the metrics is told in another way.
+func launchAt(t testing.TB, address string, env, secrets []string, args ...string) *agent {
+	t.Helper()
+	a := &agent{t: t, address: address, ended: make(chan struct{}), secrets: secrets}
+	a.cmd = exec.Command(binary, args...)
 	a.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR")}, env...)
 	a.cmd.Stderr = &a.said
 	a.cmd.Stdout = &a.said

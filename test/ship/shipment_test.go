@@ -46,6 +46,8 @@ type shipment struct {
 	args  []string // more flags
 	env   []string
 	globs []string
+	// config is what run takes instead of flags.
+	config func(metrics string) string
 	// secrets are what must not be said, the canaries among them.
 	secrets []string
 }

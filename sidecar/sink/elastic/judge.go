@@ -51,7 +51,7 @@ func (b *bulk) judgeItems(n int, r result) {
 	s := b.sink
 	b.fates = append(b.fates[:0], make([]fate, n)...)
 	var worst outcome // of those that are to be tried again
-	again := 0
+	again, worstIndex := 0, ""
 	var worstFate fate
 	err := readOutcomes(r.body, n, func(i int, o outcome) {
 		f := itemFate(o.status, o.fault)
@@ -75,7 +75,7 @@ func (b *bulk) judgeItems(n int, r result) {
 		b.fates[i] = f
 		if f == later || f == hold || f == suspect {
 			if again++; f >= worstFate {
-				worstFate, worst = f, o
+				worstFate, worst, worstIndex = f, o, it.index
 			}
 		}
 	})
@@ -96,7 +96,7 @@ func (b *bulk) judgeItems(n int, r result) {
 	}
 	length := b.items[n-1].end - b.items[0].start
 	b.keep(n, func(i int) bool { f := b.fates[i]; return f == later || f == hold || f == suspect })
-	b.complainOfItem(worst, again)
+	b.complainOfItem(worst, worstIndex, again)
 	if worstFate == later && worst.status == http.StatusTooManyRequests {
 		s.pace.smaller(length, false)
 	}
@@ -146,11 +146,12 @@ func (b *bulk) complain(r result) {
 	}
 }
 
-// complainOfItem says what is wrong with items that are sent again. The reason
-// of a fault in a document may quote it, and is not said.
-func (b *bulk) complainOfItem(o outcome, items int) {
+// complainOfItem says what is wrong with items that are sent again: the worst
+// outcome, of a record for index. The reason of a fault in a document may quote
+// it, and is not said.
+func (b *bulk) complainOfItem(o outcome, index string, items int) {
 	p := b.sink.pace
-	args := []any{"status", o.status, "records", items, "index", b.index}
+	args := []any{"status", o.status, "records", items, "index", index}
 	f := itemFate(o.status, o.fault)
 	if o.fault != nil {
 		args = append(args, "error", o.fault.Type)
