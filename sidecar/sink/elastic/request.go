@@ -47,6 +47,11 @@ func (b *bulk) request(n int) result {
 	if s.opt.Output.Gzip {
 		header["Content-Encoding"] = []string{"gzip"}
 	}
+	if s.opt.Output.IDs {
+		// Tells net/http, and nobody else, that it may send again at once what
+		// met a kept connection that the other side has just closed.
+		header["X-Idempotency-Key"] = []string{}
+	}
 	s.stats.requests.Add(1)
 	s.stats.sent.Add(int64(len(body)))
 	res, err := esapi.BulkRequest{
