@@ -77,7 +77,7 @@ torture: ## rotation, restarts and bad luck: what is written against what arrive
 .PHONY: backend-test
 backend-test:
 	$(SECTION) 'real log backends'
-	$(GO) test -count=1 ./test/backend/...
+	CGO_ENABLED=1 $(GO) test -race -count=1 ./test/backend/...
 
 .PHONY: cluster-test
 cluster-test:

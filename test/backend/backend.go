@@ -2,7 +2,7 @@
 // Elasticsearch and OpenSearch, started in two or three seconds from the jars
 // that their makers publish on Maven Central. It needs a JDK and Maven; a test
 // without them is skipped, with CI=true it fails. The first run downloads up to
-// 100 MB into the user's cache folder.
+// 100 MB a kind into the user's cache folder.
 //
 //	func TestMain(m *testing.M) { os.Exit(backend.Main(m)) }
 //
@@ -22,6 +22,10 @@
 //
 //	node := backend.Shared(t, backend.OpenSearch)
 //	node.Put("/"+node.Prefix+"logs", map[string]any{"settings": …})
+//
+// What goes wrong between the two, a Proxy does: delays, resets, stalls. What no
+// node can be made to answer, a Script answers. Discard keeps nothing, for
+// benchmarks. To have a node or Discard at hand: make bin/backend.
 package backend
 
 import (

@@ -130,6 +130,30 @@ func TestEachExchangeHasItsFate(t *testing.T) {
 	}
 }
 
+// An answer that is shorter passes, and the connection ends when it is used again.
+func TestIdleConnectionEnds(t *testing.T) {
+	url, executed := answering(t)
+	p := backend.NewProxy(t, url, 1)
+	first := true
+	p.Spoil(func(*rand.Rand) backend.Fate {
+		defer func() { first = false }()
+		if first {
+			return backend.Fate{End: backend.Close, In: backend.Answer, After: 1 << 20}
+		}
+		return backend.Fate{}
+	})
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for i := 1; i <= 3; i++ {
+		if _, err := post(t.Context(), client, p.URL()); (err != nil) != (i == 2) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if executed() != 2 {
+		t.Errorf("executed %d times, want 2", executed())
+	}
+}
+
 // With ids of their own, documents arrive once each, through whatever resets.
 func TestResetSome(t *testing.T) {
 	n := backend.Shared(t, backend.Elasticsearch)

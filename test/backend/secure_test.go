@@ -13,7 +13,7 @@ import (
 
 func TestSecure(t *testing.T) {
 	begin := time.Now()
-	n := backend.Start(t, backend.OpenSearchSecure)
+	n := backend.Start(t, backend.OpenSearchSecure, backend.CertificateLife(time.Hour))
 	t.Logf("started in %s", time.Since(begin))
 	store(t, n, "anything", 0, 1)
 	shipper := n.As(backend.Shipper)
@@ -38,6 +38,14 @@ func TestSecure(t *testing.T) {
 			t.Errorf("%s as %v: status %d, want %d: %v", c.path, c.user, status, c.want, body)
 		}
 	}
+	if left := time.Until(expiry(t, n)); left > time.Hour {
+		t.Errorf("the certificate expires in %s, want an hour", left)
+	}
+	n.Kill()
+	n.Restart(backend.CertificateLife(2 * time.Hour))
+	if left := time.Until(expiry(t, n)); left < time.Hour {
+		t.Errorf("after a restart it expires in %s, want two hours", left)
+	}
 	n.Refresh("logstash-*")
 	if count := n.Count("logstash-*", ""); count != 10 {
 		t.Errorf("%d documents, want 10", count)
@@ -48,6 +56,17 @@ func TestSecure(t *testing.T) {
 	if !errors.As(err, &unknown) {
 		t.Errorf("without its CA: %v", err)
 	}
+}
+
+// expiry is when the node's certificate expires.
+func expiry(t *testing.T, n *backend.Node) time.Time {
+	t.Helper()
+	res, err := n.Client().Get(n.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.TLS.PeerCertificates[0].NotAfter
 }
 
 // Who comes with a certificate or a token needs no password.
