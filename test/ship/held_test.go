@@ -121,8 +121,8 @@ func twoIndices(s *shipment, output string) *shipment {
 	}
 	s.config = func(metrics string) string {
 		return fmt.Sprintf("sources:\n- paths: [%q]\n  container: good\n- paths: [%q]\n  container: bad\n"+
-			"state: %q\nflush-timeout: 200ms\nmetrics: %q\noutput:\n  to: [%q]\n  index: %q\n%s",
-			s.path("good.log"), s.path("bad.log"), s.state, metrics, s.to, s.index, output)
+			"state: %q\nflush-timeout: 200ms\nmetrics: %q\n%soutput:\n  to: [%q]\n  index: %q\n%s",
+			s.path("good.log"), s.path("bad.log"), s.state, metrics, s.more, s.to, s.index, output)
 	}
 	return s
 }

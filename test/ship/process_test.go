@@ -16,7 +16,7 @@ import (
 )
 
 // deadline bounds every wait; it is reached only by a failure.
-const deadline = 2 * time.Minute
+const deadline = time.Minute
 
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 

@@ -48,6 +48,7 @@ type shipment struct {
 	globs []string
 	// config is what run takes instead of flags.
 	config func(metrics string) string
+	more   string // keys of it
 	// secrets are what must not be said, the canaries among them.
 	secrets []string
 }
