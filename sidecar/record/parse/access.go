@@ -97,7 +97,7 @@ func (out *Reading) say(key, value []byte) {
 	if len(value) == 0 || len(value) == 1 && value[0] == '-' {
 		return
 	}
-	out.Fields = append(out.Fields, Field{key, value, String})
+	out.Fields = append(out.Fields, Field{key, value, String, true})
 }
 
 // count adds a number of digits, unless it is absent. False: it is none.
@@ -116,7 +116,7 @@ func (out *Reading) count(key, value []byte) bool {
 	for len(value) > 1 && value[0] == '0' { // nginx's 000
 		value = value[1:]
 	}
-	out.Fields = append(out.Fields, Field{key, value, Number})
+	out.Fields = append(out.Fields, Field{key, value, Number, true})
 	return true
 }
 

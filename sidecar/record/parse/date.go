@@ -27,12 +27,24 @@ func daysIn(year, month int) int {
 
 // at is the instant where the clock is offset seconds before UTC's.
 func (d *date) at(offset int) time.Time {
-	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second-offset, d.nanos, time.UTC)
+	// Years begin in March here, so that a leap day is the last one.
+	y, m := d.year, d.month-3
+	if m < 0 {
+		y, m = y-1, m+12
+	}
+	if y < 0 {
+		return time.Time{}
+	}
+	days := 365*y + y/4 - y/100 + y/400 + (153*m+2)/5 + d.day - 1 - 719468
+	return time.Unix(int64(days)*86400+int64(d.hour*3600+d.minute*60+d.second-offset), int64(d.nanos)).UTC()
 }
 
 // in is the instant in a zone. What comes twice in autumn is taken for one of
 // the two.
 func (d *date) in(zone *time.Location) time.Time {
+	if zone == time.UTC {
+		return d.at(0)
+	}
 	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, zone).UTC()
 }
 

@@ -1,6 +1,10 @@
 package parse
 
-import "logging.taco/sidecar/record/jsontext"
+import (
+	"slices"
+
+	"logging.taco/sidecar/record/jsontext"
+)
 
 // AppendJSON appends what was read as members of an object that has members
 // already: ,"key":value for each field, then ,"parse_error":true and
@@ -8,9 +12,15 @@ import "logging.taco/sidecar/record/jsontext"
 func (out *Reading) AppendJSON(b []byte) []byte {
 	for i := range out.Fields {
 		f := &out.Fields[i]
-		b = append(b, ',')
-		b = jsontext.AppendString(b, f.Key)
-		b = append(b, ':')
+		if n := len(f.Key) + len(`,"":`); f.plain {
+			b = slices.Grow(b, n+len(f.Value))
+			b = b[:len(b)+n]
+			key := b[len(b)-n:]
+			key[0], key[1], key[n-2], key[n-1] = ',', '"', '"', ':'
+			copy(key[2:], f.Key)
+		} else {
+			b = append(jsontext.AppendString(append(b, ','), f.Key), ':')
+		}
 		if f.Kind == String {
 			b = jsontext.AppendString(b, f.Value)
 		} else {
@@ -35,9 +45,8 @@ func (out *Reading) AppendText(b []byte, key string) ([]byte, bool) {
 			continue
 		}
 		if f.Kind == Quoted {
-			s := store(b)
-			s.unquote(f.Value[1 : len(f.Value)-1])
-			return s, true
+			var s store
+			return append(b, s.unquote(f.Value[1:len(f.Value)-1])...), true
 		}
 		return append(b, f.Value...), true
 	}

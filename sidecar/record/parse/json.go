@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"bytes"
 	"unicode/utf8"
 
 	"logging.taco/sidecar/record/jsontext"
@@ -34,7 +33,7 @@ func readJSON(r *Rules, s []byte, out *Reading) bool {
 		var value []byte
 		var kind Kind
 		value, kind, i = out.value(s, i, key)
-		if i < 0 || !r.field(out, key, value, kind) {
+		if i < 0 || !r.field(out, key, value, kind, form == 0) {
 			return false
 		}
 		if i = skip(s, i); i == len(s) {
@@ -59,15 +58,12 @@ func (out *Reading) value(s []byte, i int, key []byte) ([]byte, Kind, int) {
 		if end < 0 {
 			return nil, 0, -1
 		}
-		if form&escaped == 0 {
-			return s[i+1 : end-1], String, end
-		}
 		if form&wide != 0 && !utf8.Valid(s[i:end]) {
 			return out.store.text(s[i+1:end-1], form), String, end
 		}
 		return s[i:end], Quoted, end
 	case '{', '[':
-		value, end := out.nested.read(s, i, 1+bytes.Count(key, dot))
+		value, end := out.nested.read(s, i, 1+countDots(key))
 		return value, JSON, end
 	case 't', 'f', 'n':
 		n := word(s[i:])

@@ -32,14 +32,16 @@ func own(key []byte) bool {
 //     (a..b, .a) is refused by it, and gets _ for its dots; an empty one is _.
 //   - A key whose first part documents have themselves gets the prefix: log,
 //     log.level and _id become parsed_log, parsed_log.level and parsed__id.
-func (out *Reading) storable(key []byte) []byte {
-	if len(key) == 0 || key[0] <= '.' || key[0] >= 0x80 || bytes.IndexByte(key, '.') >= 0 {
+func (out *Reading) storable(key []byte, dots int) []byte {
+	first := key
+	if mayBeBlank(key, dots) {
 		if blankPart(key) {
 			key = out.store.undotted(key)
+			dots = 0
 		}
+		out.dotted = out.dotted || dots > 0
+		first, _, _ = bytes.Cut(key, dot)
 	}
-	first, _, dotted := bytes.Cut(key, dot)
-	out.dotted = out.dotted || dotted
 	if !own(first) {
 		return key
 	}
@@ -49,6 +51,22 @@ func (out *Reading) storable(key []byte) []byte {
 }
 
 var dot = []byte{'.'}
+
+// countDots is for keys, which are short.
+func countDots(key []byte) int {
+	n := 0
+	for _, c := range key {
+		if c == '.' {
+			n++
+		}
+	}
+	return n
+}
+
+// mayBeBlank is a quick look: only where it says so blankPart has to be asked.
+func mayBeBlank(key []byte, dots int) bool {
+	return dots > 0 || len(key) == 0 || key[0] <= ' ' || key[0] >= 0x80
+}
 
 // blankPart tells whether a part between dots is empty, or all of white space.
 func blankPart(key []byte) bool {
@@ -62,9 +80,10 @@ func blankPart(key []byte) bool {
 	return false
 }
 
-// field adds what a scanner has found, unless it is the time. False: the record
-// has more than can be stored.
-func (r *Rules) field(out *Reading, key, value []byte, kind Kind) bool {
+// field adds what a scanner has found, unless it is the time. plain: the key
+// has nothing that JSON escapes, for sure. False: the record has more than can
+// be stored.
+func (r *Rules) field(out *Reading, key, value []byte, kind Kind, plain bool) bool {
 	if k := r.timing.candidate(key); k >= 0 && (!out.HasTime || out.timeKey == k) {
 		if r.timing.take(value, kind, out) {
 			out.timeKey = k
@@ -72,10 +91,11 @@ func (r *Rules) field(out *Reading, key, value []byte, kind Kind) bool {
 		}
 		out.HasTime = false
 	}
-	if len(key) > maxKey || len(out.Fields) >= maxFields || bytes.Count(key, dot) >= maxDepth {
+	dots := countDots(key)
+	if len(key) > maxKey || len(out.Fields) >= maxFields || dots >= maxDepth {
 		return false
 	}
-	out.set(Field{out.storable(key), value, kind})
+	out.set(Field{out.storable(key, dots), value, kind, plain})
 	return true
 }
 

@@ -163,12 +163,9 @@ func (n *nested) key(s []byte, i, first int) (key []byte, dots, next int) {
 	if form&wide != 0 && !utf8.Valid(s[i:end]) {
 		n.fault = true
 	}
-	if len(key) == 0 || key[0] <= '.' || key[0] >= 0x80 || bytes.IndexByte(key, '.') >= 0 {
-		if blankPart(key) {
-			n.fault = true
-			key = n.keys.undotted(key)
-		}
-		dots = bytes.Count(key, dot)
+	if dots = countDots(key); mayBeBlank(key, dots) && blankPart(key) {
+		n.fault = true
+		key, dots = n.keys.undotted(key), 0
 	}
 	for j := first; j < len(n.members); j++ {
 		if bytes.Equal(n.members[j].key, key) {

@@ -99,10 +99,7 @@ func New(o Options) (*Rules, error) {
 	}
 	var name Reading // of a field, as it will be in a Reading
 	for key, t := range types {
-		if r.types == nil {
-			r.types = map[string]valueType{}
-		}
-		r.types[string(name.storable([]byte(key)))] = t
+		r.types = append(r.types, fieldType{string(name.storable([]byte(key), countDots([]byte(key)))), t})
 	}
 	if r.keep, err = newMatchers("keep", o.Keep); err != nil {
 		return nil, err
@@ -117,7 +114,7 @@ func New(o Options) (*Rules, error) {
 		if reason := addFault(key); reason != "" {
 			return nil, &OptionError{"add", key, reason}
 		}
-		r.add = append(r.add, Field{[]byte(key), []byte(value), String})
+		r.add = append(r.add, Field{[]byte(key), []byte(value), String, false})
 	}
 	slices.SortFunc(r.add, func(a, b Field) int { return bytes.Compare(a.Key, b.Key) })
 	return r, nil

@@ -43,7 +43,7 @@ func readLogfmt(r *Rules, s []byte, out *Reading) bool {
 			}
 			value, s = value[:end], value[end:]
 		}
-		if !r.field(out, key, value, String) {
+		if !r.field(out, key, value, String, false) {
 			return false
 		}
 	}
@@ -75,26 +75,33 @@ func quoted(s []byte) (end, form int) {
 func readLTSV(r *Rules, s []byte, out *Reading) bool {
 	for more := true; more; {
 		var pair []byte
-		pair, s, more = bytes.Cut(s, tab)
+		pair, s, more = untilTab(s)
 		if len(pair) == 0 {
 			continue
 		}
 		n := bytes.IndexByte(pair, ':')
-		if n <= 0 || !r.field(out, pair[:n], pair[n+1:], String) {
+		if n <= 0 || !r.field(out, pair[:n], pair[n+1:], String, false) {
 			return false
 		}
 	}
 	return len(out.Fields) > 0 || out.HasTime
 }
 
-var tab = []byte{'\t'}
+// untilTab cuts s at its first tab.
+func untilTab(s []byte) (before, after []byte, found bool) {
+	i := bytes.IndexByte(s, '\t')
+	if i < 0 {
+		return s, nil, false
+	}
+	return s[:i], s[i+1:], true
+}
 
 // readTSV reads columns with tabs between them.
 func readTSV(r *Rules, s []byte, out *Reading) bool {
 	n := 0
 	for more := true; more; n++ {
 		var value []byte
-		value, s, more = bytes.Cut(s, tab)
+		value, s, more = untilTab(s)
 		if !r.column(out, n, value) {
 			return false
 		}
@@ -146,12 +153,12 @@ func readCSV(r *Rules, s []byte, out *Reading) bool {
 // column adds the value of column n, from 0.
 func (r *Rules) column(out *Reading, n int, value []byte) bool {
 	if n < len(r.columns) {
-		return r.field(out, r.columns[n], value, String)
+		return r.field(out, r.columns[n], value, String, false)
 	}
 	if r.columns != nil || n >= maxFields {
 		return false
 	}
 	from := len(out.store)
 	out.store = strconv.AppendInt(append(out.store, "col"...), int64(n+1), 10)
-	return r.field(out, out.store.since(from), value, String)
+	return r.field(out, out.store.since(from), value, String, false)
 }

@@ -35,6 +35,7 @@ const (
 type Field struct {
 	Key, Value []byte
 	Kind       Kind
+	plain      bool // the key has nothing to be escaped
 }
 
 // Reading is what was read of one record. All of it is valid until the next
@@ -65,7 +66,7 @@ type Rules struct {
 	timing  timing
 	columns [][]byte // of csv and tsv
 	pattern *pattern
-	types   map[string]valueType
+	types   []fieldType
 	keep    []matcher
 	drop    []matcher
 	redact  []redaction

@@ -42,7 +42,7 @@ func readPattern(r *Rules, s []byte, out *Reading) bool {
 		return false
 	}
 	for _, g := range r.pattern.groups {
-		if from, to := at[2*g.index], at[2*g.index+1]; from >= 0 && !r.field(out, g.key, s[from:to], String) {
+		if from, to := at[2*g.index], at[2*g.index+1]; from >= 0 && !r.field(out, g.key, s[from:to], String, false) {
 			return false
 		}
 	}

@@ -32,6 +32,9 @@ func (b *store) text(s []byte, form int) []byte {
 // unquote takes the escapes out of a string that scanString has walked over. A
 // surrogate without its other half becomes U+FFFD.
 func (b *store) unquote(s []byte) []byte {
+	if bytes.IndexByte(s, '\\') < 0 {
+		return s
+	}
 	from := len(*b)
 	t := *b
 	for i := 0; i < len(s); {

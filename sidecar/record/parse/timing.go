@@ -63,12 +63,13 @@ func (t *timing) leading(line []byte, out *Reading) {
 }
 
 // sane tells whether RFC 3339, and so the backend, can write t.
-func sane(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
+func sane(t time.Time) bool {
+	const first, end = -62135596800, 253402300800 // of the years 1 and 10000
+	return t.Unix() >= first && t.Unix() < end
+}
 
 // Formats that have names. The unit of an epoch is in nanoseconds.
 var epochs = map[string]int64{"epoch": 1e9, "epoch_ms": 1e6, "epoch_us": 1e3, "epoch_ns": 1}
-
-const apacheTime = "%d/%b/%Y:%H:%M:%S %z"
 
 // newTimeFormat reads a name, a strptime format or a Go layout; its error is a
 // reason, to be put after the value. No name is the usual: RFC 3339 or apache.
@@ -81,25 +82,19 @@ func newTimeFormat(s string, zone *time.Location, now func() time.Time) (timeFor
 	switch {
 	case s == "rfc3339":
 		return rfc3339, nil
-	case s == "apache" || s == "":
-		l, err := compile(apacheTime)
-		if err != nil {
-			return nil, err
-		}
-		l.zone, l.now = orUTC(zone), now
-		if s == "apache" {
-			return l.read, nil
-		}
+	case s == "apache":
+		return readApacheTime, nil
+	case s == "":
 		return func(s []byte) (time.Time, int) {
 			if len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']' { // of LTSV
-				t, n := l.read(s[1 : len(s)-1])
+				t, n := readApacheTime(s[1 : len(s)-1])
 				if n == len(s)-2 {
 					n = len(s)
 				}
 				return t, n
 			}
 			if len(s) > 2 && s[2] == '/' {
-				return l.read(s)
+				return readApacheTime(s)
 			}
 			return readRFC3339(s, zone)
 		}, nil
@@ -153,6 +148,24 @@ func readRFC3339(s []byte, zone *time.Location) (time.Time, int) {
 		return time.Time{}, 0
 	}
 	return d.in(zone), i
+}
+
+// readApacheTime reads 10/Oct/2000:13:55:36 -0700.
+func readApacheTime(s []byte) (time.Time, int) {
+	const length = len("10/Oct/2000:13:55:36 ")
+	if len(s) < length || s[2] != '/' || s[6] != '/' || s[11] != ':' || s[14] != ':' || s[17] != ':' || s[20] != ' ' {
+		return time.Time{}, 0
+	}
+	var d date
+	var a, b int
+	ok := two(s[0:], &d.day) && two(s[7:], &a) && two(s[9:], &b) && two(s[12:], &d.hour) && two(s[15:], &d.minute) && two(s[18:], &d.second)
+	month, n := name(s[3:6], monthNames)
+	d.year, d.month = a*100+b, month+1
+	offset, n2 := readOffset(s[length:])
+	if !ok || n == 0 || n2 == 0 || !d.valid() {
+		return time.Time{}, 0
+	}
+	return d.at(offset), length + n2
 }
 
 // readEpoch reads a number of units since 1970, perhaps with a fraction.

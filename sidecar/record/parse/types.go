@@ -43,13 +43,28 @@ func newTypes(s string) (map[string]valueType, error) {
 	return types, nil
 }
 
+// fieldType is what a field with this key is made.
+type fieldType struct {
+	key string
+	to  valueType
+}
+
+func (r *Rules) typeOf(key []byte) (valueType, bool) {
+	for i := range r.types { // there are few
+		if t := &r.types[i]; len(t.key) == len(key) && t.key == string(key) {
+			return t.to, true
+		}
+	}
+	return 0, false
+}
+
 // convert gives fields their types. What cannot have its type is left out;
 // false: there was such a one.
 func (r *Rules) convert(out *Reading) bool {
 	ok := true
 	left := out.Fields[:0]
 	for _, f := range out.Fields {
-		t, typed := r.types[string(f.Key)]
+		t, typed := r.typeOf(f.Key)
 		if !typed {
 			left = append(left, f)
 			continue
@@ -57,7 +72,7 @@ func (r *Rules) convert(out *Reading) bool {
 		switch converted, fits := out.as(f, t); {
 		case fits:
 			left = append(left, converted)
-		case len(f.Value) == 0 || string(f.Value) == "-": // logs write none so
+		case len(converted.Value) == 0 || string(converted.Value) == "-": // logs write none so
 		default:
 			ok = false
 		}
