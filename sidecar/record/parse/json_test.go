@@ -145,6 +145,13 @@ func TestAnyObject(t *testing.T) {
 		if got := document(t, &out); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s\n got %#v\nwant %#v", &text, got, want)
 		}
+		for key, value := range want {
+			if s, ok := value.(string); ok {
+				if got, _ := out.AppendText(nil, key); string(got) != s {
+					t.Fatalf("%s: the text of %q is %q, want %q", &text, key, got, s)
+				}
+			}
+		}
 	}
 }
 
@@ -191,7 +198,6 @@ func FuzzJSON(f *testing.F) {
 		var out Reading
 		r.Read(text, &out)
 		doc := document(t, &out)
-		once(t, out.AppendJSON([]byte(`{"log":1`)))
 		var want map[string]any
 		line := bytes.TrimSuffix(text, []byte{'\r'})
 		err := json.Unmarshal(line, &want)
@@ -214,7 +220,6 @@ func FuzzJSON(f *testing.F) {
 // once fails where a key of an object comes twice.
 func once(t *testing.T, object []byte) {
 	t.Helper()
-	object = append(object, '}')
 	if bytes.ContainsAny(object, "\n\r") {
 		t.Fatalf("%q is more than a line", object)
 	}

@@ -143,7 +143,7 @@ func (b *store) goUnquote(s []byte) []byte {
 		case digits == 2:
 			t = append(t, byte(n))
 		default:
-			t = utf8.AppendRune(t, rune(min(n, utf8.MaxRune+1)))
+			t = utf8.AppendRune(t, rune(n))
 		}
 		i += digits
 	}

@@ -194,17 +194,11 @@ func readEpoch(s []byte, unit int64) (time.Time, int) {
 	perSecond := 1_000_000_000 / unit
 	seconds := whole / perSecond
 	nanos := whole%perSecond*unit + int64(part)*unit/1_000_000_000
-	if seconds > farthest {
-		return time.Time{}, 0
-	}
 	if before {
 		seconds, nanos = -seconds, -nanos
 	}
 	return time.Unix(seconds, nanos).UTC(), i
 }
-
-// farthest is the number of seconds from 1970 that a time.Time surely holds.
-const farthest = 1_000_000_000_000
 
 // epochExponent reads 1.5e9, as some write a float.
 func epochExponent(s []byte, unit int64) (time.Time, int) {
@@ -214,7 +208,7 @@ func epochExponent(s []byte, unit int64) (time.Time, int) {
 	}
 	seconds, ok := float(s[:n])
 	seconds *= float64(unit) / 1e9
-	if !ok || math.Abs(seconds) > farthest {
+	if !ok || math.Abs(seconds) > 1e12 {
 		return time.Time{}, 0
 	}
 	whole := int64(seconds)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // now is the clock of the tests.
@@ -23,9 +24,10 @@ func document(t *testing.T, out *Reading) map[string]any {
 	}
 	b = append(out.AppendJSON(b), '}')
 	var doc map[string]any
-	if err := unmarshal(b, &doc); err != nil {
-		t.Fatalf("%s: %v", b, err)
+	if err := unmarshal(b, &doc); err != nil || !utf8.Valid(b) {
+		t.Fatalf("%q: %v", b, err)
 	}
+	once(t, b)
 	delete(doc, "dropped")
 	return doc
 }
