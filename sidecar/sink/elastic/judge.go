@@ -29,8 +29,7 @@ func (b *bulk) judge(n int, r result) {
 	case r.status == http.StatusRequestEntityTooLarge:
 		s.pace.smaller(length, n > 1)
 		if n == 1 {
-			b.refuse(0, http.StatusRequestEntityTooLarge, &fault{Type: "request_entity_too_large", Reason: "the document is longer than a request may be"})
-			b.keep(1, func(int) bool { return false })
+			b.refuseFirst(r.status, &fault{Type: "request_entity_too_large", Reason: "the document is longer than a request may be"})
 		}
 	case r.status == http.StatusBadRequest:
 		b.takeApart(n, r)
@@ -53,6 +52,7 @@ func (b *bulk) judgeItems(n int, r result) {
 	var worst outcome // of those that are to be tried again
 	again, worstIndex := 0, ""
 	var worstFate fate
+	var unwritten error // why the dead letter file could not be written
 	err := readOutcomes(r.body, n, func(i int, o outcome) {
 		f := itemFate(o.status, o.fault)
 		it := &b.items[i]
@@ -68,8 +68,8 @@ func (b *bulk) judgeItems(n int, r result) {
 		case already:
 			s.stats.already.Add(1)
 		case refused:
-			if !b.refuse(i, o.status, o.fault) {
-				f = hold // the dead letter file cannot be written now
+			if err := b.refuse(i, o.status, o.fault); err != nil {
+				f, unwritten = hold, err
 			}
 		}
 		b.fates[i] = f
@@ -96,7 +96,11 @@ func (b *bulk) judgeItems(n int, r result) {
 	}
 	length := b.items[n-1].end - b.items[0].start
 	b.keep(n, func(i int) bool { f := b.fates[i]; return f == later || f == hold || f == suspect })
-	b.complainOfItem(worst, worstIndex, again)
+	if unwritten != nil {
+		b.complainOfLetters(unwritten)
+	} else {
+		b.complainOfItem(worst, worstIndex, again)
+	}
 	if worstFate == later && worst.status == http.StatusTooManyRequests {
 		s.pace.smaller(length, false)
 	}
@@ -116,11 +120,23 @@ func (b *bulk) takeApart(n int, r result) {
 	}
 	b.complain(r)
 	f := readRequestFault(r.body)
-	if b.items[0].tries++; b.items[0].tries >= triesOfAlone && s.stats.reached.Load() && b.refuse(0, r.status, f) {
-		b.keep(1, func(int) bool { return false })
+	if b.items[0].tries++; b.items[0].tries >= triesOfAlone && s.stats.reached.Load() {
+		b.refuseFirst(r.status, f)
 		return
 	}
 	s.pace.wait(hold, 0)
+}
+
+// refuseFirst refuses the first item for the answer to a request of it alone.
+// Where it cannot be put aside, it waits.
+func (b *bulk) refuseFirst(status int, f *fault) {
+	if err := b.refuse(0, status, f); err != nil {
+		b.complainOfLetters(err)
+		b.sink.pace.wait(hold, 0)
+		return
+	}
+	b.sink.stats.documents.Add(1)
+	b.keep(1, func(int) bool { return false })
 }
 
 // complain says what is wrong with a whole request.
@@ -166,15 +182,18 @@ func (b *bulk) complainOfItem(o outcome, index string, items int) {
 		p.ill("forbidden", "the backend forbids writing to this index; records wait in their files until the role is changed", args...)
 	case f == hold:
 		p.ill("index_blocked", "the backend cannot write to this index; records wait in their files until somebody acts", args...)
-	case f == refused:
-		p.ill("dead_letter", "the dead letter file cannot be written; records wait in their files", args...)
 	default:
 		p.ill("busy", "the backend does not take all records now; the rest is sent again", args...)
 	}
 }
 
-// refuse puts an item into the dead letter file. False: that failed.
-func (b *bulk) refuse(i, status int, f *fault) bool {
+// complainOfLetters says why records that the backend refuses cannot be put aside.
+func (b *bulk) complainOfLetters(err error) {
+	b.sink.pace.ill("dead_letter", "the backend refuses records, and the dead letter file cannot be written; they wait in their files", "error", err)
+}
+
+// refuse puts an item into the dead letter file.
+func (b *bulk) refuse(i, status int, f *fault) error {
 	it := &b.items[i]
 	s := b.sink
 	if f == nil {
@@ -184,13 +203,12 @@ func (b *bulk) refuse(i, status int, f *fault) bool {
 		Time: s.opt.Now().UTC(), Index: it.index, Status: status, Error: f,
 	}, b.body[it.start:it.document], b.body[it.document:it.end])
 	if err != nil {
-		s.opt.Log.Error("a record that the backend refuses cannot be put aside", "error", err)
 		s.stats.letterFailures.Add(1)
-		return false
+		return err
 	}
 	s.stats.refused.Add(1)
 	s.sayRefused(status, f.Type)
-	return true
+	return nil
 }
 
 // sayRefused says, not more often than once in a while, that records are put aside.
