@@ -67,7 +67,7 @@ func TestOrigins(t *testing.T) {
 		{"/l/apple.log", "/l/app.log", false},
 		{"/m/app.log.1", "/l/app.log", false},
 	} {
-		if got := derived(c.name, c.original); got != c.want {
+		if got := derivedFrom(c.name, []string{c.original}); got != c.want {
 			t.Errorf("%s after %s: %v", c.name, c.original, got)
 		}
 	}

@@ -69,8 +69,9 @@ func (f *Follower) copyOf(old Position, queuePath string, age int64, src *Source
 func (f *Follower) adoptShadow(g *generation, old Position) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	originals := append(chain(old.Name), g.q.path) // it may have been renamed since the copy was made
 	for _, s := range f.known {
-		likely := s.shadowOf == g || !s.checked && derived(s.name, old.Name)
+		likely := s.shadowOf == g || !s.checked && derivedFrom(s.name, originals)
 		if s == g || !likely || s.fd < 0 || s.acked > 0 || s.taken || !old.continues(s.fd) {
 			continue
 		}
@@ -237,9 +238,7 @@ func origins(name string) []string {
 	return all
 }
 
-// derived tells whether name may be a rotated or copied original.
-func derived(name, original string) bool { return slices.Contains(origins(name), original) }
-
+// derivedFrom tells whether name may be a rotated or copied one of the originals.
 func derivedFrom(name string, originals []string) bool {
 	all := origins(name)
 	return slices.ContainsFunc(originals, func(o string) bool { return slices.Contains(all, o) })

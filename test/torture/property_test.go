@@ -73,6 +73,17 @@ func TestProperty(t *testing.T) {
 	}
 }
 
+// TestHistories plays what random histories were shrunk to when they found a fault.
+func TestHistories(t *testing.T) {
+	for _, history := range [][]op{
+		{writeMany, freeze, copytruncate, rotate}, // the original is renamed before its truncation is noticed
+	} {
+		if fault := play(t, history, true); fault != "" {
+			t.Errorf("%v: %s", history, fault)
+		}
+	}
+}
+
 // shrink leaves out steps as long as some fault stays, for a limited number of tries.
 func shrink(t *testing.T, history []op, glob bool, fault string) ([]op, string) {
 	tries := 40
