@@ -58,6 +58,8 @@ type Source struct {
 	Multiline string `yaml:"multiline,omitempty"`
 	// Charset is a WHATWG name; empty: utf-8.
 	Charset string `yaml:"charset,omitempty"`
+	// Rules say what a record means, after Multiline and Charset.
+	Rules `yaml:",inline"`
 }
 
 // Emit is how a record is written to stdout.

@@ -125,6 +125,9 @@ func (c *Config) Validate() error {
 		if err := CheckCharset(s.Charset); err != nil {
 			return &FieldError{i, "charset", s.Charset, err.Error()}
 		}
+		if err := s.check(i, c.Ships() || s.Emit == EmitJSON); err != nil {
+			return err
+		}
 	}
 	switch c.From {
 	case FromStart, FromEnd:

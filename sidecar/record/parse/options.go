@@ -1,9 +1,9 @@
 package parse
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -58,24 +58,6 @@ var (
 	timed = []string{"apache2", "nginx", "syslog"}
 )
 
-// CheckFormat tells whether this is a format; its error is a reason, to be put
-// after the value.
-func CheckFormat(s string) error { return new(Rules).setFormat(s) }
-
-// CheckTimeFormat tells whether times can be written so; its error is a reason,
-// to be put after the value.
-func CheckTimeFormat(s string) error {
-	_, err := newTimeFormat(s, nil, nil)
-	return err
-}
-
-// CheckTimeZone tells whether there is this zone; its error is a reason, to be
-// put after the value.
-func CheckTimeZone(s string) error {
-	_, err := parseZone(s)
-	return err
-}
-
 // New makes rules of options; nil where these say nothing. Its error is an
 // *OptionError.
 func New(o Options) (*Rules, error) {
@@ -110,13 +92,12 @@ func New(o Options) (*Rules, error) {
 	if r.redact, err = newRedactions(o.Redact); err != nil {
 		return nil, err
 	}
-	for key, value := range o.Add {
+	for _, key := range slices.Sorted(maps.Keys(o.Add)) {
 		if reason := addFault(key); reason != "" {
 			return nil, &OptionError{"add", key, reason}
 		}
-		r.add = append(r.add, Field{[]byte(key), []byte(value), String, false})
+		r.add = append(r.add, Field{[]byte(key), []byte(o.Add[key]), String, false})
 	}
-	slices.SortFunc(r.add, func(a, b Field) int { return bytes.Compare(a.Key, b.Key) })
 	return r, nil
 }
 

@@ -200,6 +200,7 @@ func TestOptionsThatAreNone(t *testing.T) {
 		want string
 	}{
 		{Options{Format: "xml"}, `format: "xml": use none, json, `},
+		{Options{Format: "JSON"}, `use none, json, `},
 		{Options{Format: "json:a"}, `nothing can follow json`},
 		{Options{Format: "csv:"}, `each column needs a name`},
 		{Options{Format: "csv:a,b,a"}, `two columns "a"`},
@@ -216,6 +217,9 @@ func TestOptionsThatAreNone(t *testing.T) {
 		{Options{Format: "regexp:(?P<a>.)", TimeKey: "t"}, `no field of this name`},
 		{Options{TimeZone: "UTC"}, `time-zone: "UTC": without format or time-format`},
 		{Options{Format: "json", TimeZone: "Mars/Base"}, `time-zone: "Mars/Base": no time zone has this name`},
+		{Options{Format: "json", TimeZone: "+9"}, `no time zone has this name`},
+		{Options{Format: "json", TimeZone: "../etc/passwd"}, `no time zone has this name`},
+		{Options{Format: "json", TimeZone: "KST"}, `no time zone has this name`},
 		{Options{Format: "json", TimeZone: "Local"}, `no time zone has this name`},
 		{Options{Format: "json", TimeFormat: "yyyy-MM-dd"}, `time-format: "yyyy-MM-dd": use rfc3339, `},
 		{Options{TimeFormat: "%H:%M:%S"}, `it has no month`},
@@ -229,6 +233,7 @@ func TestOptionsThatAreNone(t *testing.T) {
 		{Options{Drop: []string{"ok", "("}}, `drop: "(": not a regular expression`},
 		{Options{Keep: []string{"*"}}, `keep: "*": not a regular expression`},
 		{Options{Redact: []string{"a*"}}, `redact: "a*": it matches the empty text`},
+		{Options{Add: map[string]string{"z": "x", "stream": "x", "a": "x", "log": "x"}}, `add: "log": `},
 		{Options{Add: map[string]string{"log": "x"}}, `add: "log": this key is the document's own`},
 		{Options{Add: map[string]string{"kubernetes.pod": "x"}}, `this key is the document's own`},
 		{Options{Add: map[string]string{"": "x"}}, `needs a name`},
@@ -241,25 +246,16 @@ func TestOptionsThatAreNone(t *testing.T) {
 			t.Errorf("%+v:\n got %v\nwant …%s…", c.o, err, c.want)
 		}
 	}
-	for _, check := range []struct {
-		name  string
-		check func(string) error
-		good  []string
-		bad   []string
-	}{
-		{"format", CheckFormat, []string{"", "none", "json", "tsv", "csv:a,b", "regexp:(?P<a>.)"}, []string{"xml", "json ", "JSON", "regexp:("}},
-		{"time-format", CheckTimeFormat, []string{"", "epoch_ms", "apache", "%s", "%s.%L", "2006-01-02", "%c", "%D %T", "%F %R"}, []string{"iso", "%"}},
-		{"time-zone", CheckTimeZone, []string{"", "UTC", "Asia/Seoul", "+09:00", "-0330", "+09"}, []string{"Local", "+9", "../etc", "KST"}},
+}
+
+func TestOptionsThatAreSome(t *testing.T) {
+	for _, o := range []Options{
+		{Format: "tsv"}, {Format: "csv:a, b"}, {Format: "regexp:(?P<a>.)", TimeKey: "a"}, {TimeFormat: "epoch_ms"}, {TimeFormat: "apache"},
+		{TimeFormat: "%s"}, {TimeFormat: "%s.%L"}, {TimeFormat: "2006-01-02"}, {TimeFormat: "%c"}, {TimeFormat: "%D %T"}, {TimeFormat: "%F %R"},
+		{Format: "json", TimeZone: "Asia/Seoul"}, {Format: "json", TimeZone: "-0330"}, {Format: "json", TimeZone: "+09"},
 	} {
-		for _, s := range check.good {
-			if err := check.check(s); err != nil {
-				t.Errorf("%s %q: %v", check.name, s, err)
-			}
-		}
-		for _, s := range check.bad {
-			if check.check(s) == nil {
-				t.Errorf("%s %q is taken", check.name, s)
-			}
+		if r, err := New(o); r == nil || err != nil {
+			t.Errorf("%+v: %v", o, err)
 		}
 	}
 }
