@@ -5,7 +5,7 @@
 set -eu
 
 # program=package; what a node needs is known to test/cluster.
-needs='gcc=gcc /usr/include/stdio.h=libc6-dev buildah=buildah logrotate=logrotate unshare=util-linux
+needs='gcc=gcc /usr/include/stdio.h=libc6-dev buildah=buildah logrotate=logrotate unshare=util-linux mke2fs=e2fsprogs
 javac=openjdk-17-jdk-headless mvn=maven'
 
 missing=

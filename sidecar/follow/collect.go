@@ -78,11 +78,14 @@ func (f *Follower) take(g *generation) (Range, state) {
 
 // next finds the next range of one generation that is taken.
 func (f *Follower) next(g *generation) (Range, state) {
+	now := f.now()
+	if g.faulty && now.Before(g.retryAt) {
+		return Range{}, atEnd
+	}
 	st, err := statFD(g.fd)
 	if err != nil {
 		return f.fault(g, err)
 	}
-	now := f.now()
 	if st.size < g.acked {
 		f.truncated(g)
 		return f.again(g)
@@ -93,13 +96,21 @@ func (f *Follower) next(g *generation) (Range, state) {
 	}
 	g.size, g.mtime = st.size, st.mtime
 	if st.size == g.acked {
-		if changed && !f.sameContent(g) {
-			f.truncated(g)
-			return f.again(g)
+		if changed {
+			if same, err := f.sameContent(g); err != nil {
+				g.size = -1 // look closely again
+				return f.fault(g, err)
+			} else if !same {
+				f.truncated(g)
+				return f.again(g)
+			}
 		}
 		return Range{}, f.ended(g, st, now)
 	}
 	if !g.checked {
+		if _, err := pread(g.fd, f.buf[:1], 0); err != nil {
+			return f.fault(g, err)
+		}
 		if s := f.checkFirst(g, st, now); s != unread {
 			return Range{}, s
 		}
@@ -113,16 +124,15 @@ func (f *Follower) next(g *generation) (Range, state) {
 	}
 	// Only now, with the range's own end seen, is the marker before it
 	// compared: a truncation between the two looks cannot hide.
-	if state != atEnd && !f.sameContent(g) {
-		f.truncated(g)
-		return f.again(g)
+	if state != atEnd {
+		if same, err := f.sameContent(g); err != nil {
+			return f.fault(g, err)
+		} else if !same {
+			f.truncated(g)
+			return f.again(g)
+		}
 	}
-	if g.faulty {
-		f.mu.Lock()
-		g.faulty = false
-		f.log.Info("reading goes on", "file", g.name)
-		f.mu.Unlock()
-	}
+	r.Suspect = g.faulty
 	if state == unread {
 		f.mu.Lock()
 		delete(f.idle, g)
@@ -139,8 +149,14 @@ func (f *Follower) again(g *generation) (Range, state) {
 	return Range{}, unfinished
 }
 
-func (f *Follower) sameContent(g *generation) bool {
+func (f *Follower) sameContent(g *generation) (bool, error) {
 	return holds(g.fd, g.marker, g.acked-int64(g.marker.Len))
+}
+
+// replaced tells whether g certainly has other content than was delivered.
+func (f *Follower) replaced(g *generation) bool {
+	same, err := f.sameContent(g)
+	return !same && err == nil
 }
 
 // ended handles a generation without unread bytes: where it was replaced or
@@ -148,6 +164,7 @@ func (f *Follower) sameContent(g *generation) bool {
 // have its writer, and costs but a descriptor: it stays longer.
 func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
 	f.mu.Lock()
+	f.mendedLocked(g)
 	detached := g.detached || st.links == 0
 	if !detached {
 		delete(f.idle, g)
@@ -167,20 +184,6 @@ func (f *Follower) ended(g *generation, st fileState, now time.Time) state {
 	f.mu.Unlock()
 	f.retire(g)
 	return atEnd
-}
-
-// fault handles an error of the file system: said once, counted, tried again.
-// It holds nothing else back, its successors at the path included.
-func (f *Follower) fault(g *generation, err error) (Range, state) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.counts.ReadErrors++
-	if !g.faulty {
-		g.faulty = true
-		f.log.Warn("a file cannot be read; trying again", "file", g.name, "error", err)
-	}
-	f.idleLocked(g, f.now().Add(retryFor))
-	return Range{}, atEnd
 }
 
 // cut finds the end of the next range by looking at the end of what is there.
@@ -294,17 +297,21 @@ func (f *Follower) Ack(r *Range) {
 	g.mid = r.End == EndSplit
 	g.marker, g.prefix = r.marker, r.prefix
 	g.taken = false
+	f.mendedLocked(g)
 	f.markLocked(g.q)
 }
 
-// Release gives a range back undelivered: its bytes were not intact, or the
-// output failed. It is collected again, if it is still there.
+// Release gives a range back undelivered: its bytes were not intact or could
+// not be read, or the output failed. It is collected again, if it is still there.
 func (f *Follower) Release(r *Range) {
 	r.gen.size = -1 // look closely
 	f.mu.Lock()
 	r.gen.taken = false
 	f.markLocked(r.gen.q)
 	f.mu.Unlock()
+	if r.Fault != nil {
+		f.fault(r.gen, r.Fault)
+	}
 }
 
 // Position is where the range's generation stands, without its names. Its

@@ -94,7 +94,7 @@ type Follower struct {
 	idle   map[*generation]bool // generations that wait for time to pass: unfinished, detached or shadowing
 	resume []resumed            // not yet found again
 	age    int64                // of the newest generation
-	closed map[string]bool      // names that match and could not be opened
+	closed map[string]closed    // files that could not be opened or read
 	said   map[string]bool      // notes that are said once
 	counts Counts
 	// structure counts changes of the set of generations, names and epochs.
@@ -105,6 +105,7 @@ type Follower struct {
 	moves     int64
 	flushing  bool
 
+	waiting  map[int64]bool  // resumed ones that may be there and cannot be read, by age; the look's
 	absent   map[string]bool // patterns that nothing has matched yet; the look's
 	absentAt time.Time       // when that is said
 	last     atomic.Bool     // the next look may be the last
@@ -153,11 +154,11 @@ func New(o Options) *Follower {
 		names:  map[string]*generation{},
 		queues: map[string]*queue{},
 		idle:   map[*generation]bool{},
-		closed: map[string]bool{},
+		closed: map[string]closed{},
 		said:   map[string]bool{},
 		moved:  map[string]moved{},
-		absent: map[string]bool{},
-		first:  true,
+		absent: map[string]bool{}, waiting: map[int64]bool{},
+		first: true,
 	}
 	for i := range o.Sources {
 		for _, p := range o.Sources[i].Patterns {

@@ -29,7 +29,8 @@ type generation struct {
 	size     int64 // at the last look, with mtime
 	mtime    int64
 	grewAt   time.Time
-	faulty   bool // the last attempt to read failed
+	faulty   bool      // the last attempt to read failed,
+	retryAt  time.Time // and the next one is due then
 	shadowOf *generation
 	shadowAt uint32 // the epoch of shadowOf when it was taken for its original
 

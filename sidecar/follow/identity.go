@@ -66,21 +66,25 @@ func pread(fd int, p []byte, off int64) (int, error) {
 }
 
 // holds tells whether the file has exactly the summed bytes from off on.
-func holds(fd int, s Sum, off int64) bool {
+func holds(fd int, s Sum, off int64) (bool, error) {
 	var buf [max(prefixMax, markerMax)]byte
 	if s.Len == 0 {
-		return true
+		return true, nil
 	}
 	if int(s.Len) > len(buf) || off < 0 {
-		return false
+		return false, nil
 	}
 	n, err := pread(fd, buf[:s.Len], off)
-	return err == nil && n == int(s.Len) && sumOf(buf[:n]) == s
+	return err == nil && n == int(s.Len) && sumOf(buf[:n]) == s, err
 }
 
 // continues tells whether the file behind fd holds what was delivered up to p.Offset.
-func (p *Position) continues(fd int) bool {
-	return holds(fd, p.Prefix, 0) && holds(fd, p.Marker, p.Offset-int64(p.Marker.Len))
+func (p *Position) continues(fd int) (bool, error) {
+	ok, err := holds(fd, p.Prefix, 0)
+	if ok && err == nil {
+		ok, err = holds(fd, p.Marker, p.Offset-int64(p.Marker.Len))
+	}
+	return ok, err
 }
 
 // fileState is what one statx tells.

@@ -82,8 +82,9 @@ func (f *Follower) see(e *expansion, name string, src *Source, round int64) bool
 	case g != nil:
 		f.seeAgainLocked(g, name, st, round)
 	}
+	awaited := f.awaitedLocked(st)
 	f.mu.Unlock()
-	if g == nil {
+	if g == nil && !awaited {
 		f.discover(name, src, round)
 	}
 	return true
@@ -119,7 +120,7 @@ func (f *Follower) renameLocked(g *generation, name string) {
 func (f *Follower) discover(name string, src *Source, round int64) {
 	fd, st, err := open(name)
 	if err != nil {
-		f.unopened(name, err)
+		f.unopened(name, "opened", err, closed{src, 0})
 		return
 	}
 	g := &generation{
@@ -130,8 +131,6 @@ func (f *Follower) discover(name string, src *Source, round int64) {
 	missed := f.between(g, name)
 
 	f.mu.Lock()
-	delete(f.said, "open "+name)
-	delete(f.closed, name)
 	defer f.mu.Unlock()
 	// The loop takes from the queue at once: the older ones go in first.
 	for _, m := range append(missed, g) {
@@ -141,23 +140,6 @@ func (f *Follower) discover(name string, src *Source, round int64) {
 			m.close() // a second name of it, or found by the loop in this moment
 		}
 	}
-}
-
-// unopened notes a file that matches and cannot be opened.
-func (f *Follower) unopened(name string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case err == unix.ENOENT:
-		return
-	case err == unix.EMFILE || err == unix.ENFILE:
-		if f.onceLocked("descriptors") {
-			f.log.Error("too many files are open; the rest waits: raise the limit of open files", "file", name)
-		}
-	case f.onceLocked("open " + name):
-		f.log.Warn("a file cannot be opened; trying again", "file", name, "error", err)
-	}
-	f.closed[name] = true
 }
 
 // enterLocked adds an open generation.
@@ -171,6 +153,8 @@ func (f *Follower) enterLocked(g *generation, q *queue) {
 	}
 	f.known[g.id] = g
 	q.insert(g)
+	delete(f.said, "open "+g.name)
+	delete(f.closed, g.name)
 	f.renameLocked(g, g.name)
 	f.counts.Generations++
 	f.counts.Open++

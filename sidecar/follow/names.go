@@ -52,7 +52,10 @@ func PositionAt(file *os.File, off int64) (Position, []byte, error) {
 }
 
 // Continues tells whether the file holds what was delivered up to p.Offset.
-func (p *Position) Continues(file *os.File) bool { return p.continues(int(file.Fd())) }
+func (p *Position) Continues(file *os.File) bool {
+	ok, _ := p.continues(int(file.Fd()))
+	return ok
+}
 
 // Expand lists the names that an absolute pattern stands for now, and why
 // folders could not be listed.

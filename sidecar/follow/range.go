@@ -19,7 +19,11 @@ type Range struct {
 	End    End
 	Mid    bool // begins inside a record that was split
 	More   bool // the file has more than one range may hold
-	Stale  bool // set by an output that found the bytes gone, and delivered none of them
+	Stale  bool // set by an output that could not have the bytes, and delivered none of them
+	// Fault is why they could not be read, set by Read, Intact or the output; nil: they are gone.
+	Fault error
+	// Suspect: the last attempt to read failed. To be read as a whole before any of it is let go.
+	Suspect bool
 	// Records is set by an output that has looked inside: how many there are.
 	Records int
 
@@ -49,6 +53,7 @@ func (r *Range) Read(p []byte) (bool, error) {
 	}
 	n, err := pread(r.gen.fd, p[:r.Length], r.Offset)
 	if err != nil {
+		r.Fault = err
 		return false, err
 	}
 	return int64(n) == r.Length && r.Intact(), nil
@@ -58,5 +63,12 @@ func (r *Range) Read(p []byte) (bool, error) {
 // they are the range's. A file that is truncated, or truncated and refilled,
 // between Collect and the taking is so found out.
 func (r *Range) Intact() bool {
-	return r.gen == nil || holds(r.gen.fd, r.marker, r.Offset+r.Length-int64(r.marker.Len))
+	if r.gen == nil {
+		return true
+	}
+	ok, err := holds(r.gen.fd, r.marker, r.Offset+r.Length-int64(r.marker.Len))
+	if err != nil {
+		r.Fault = err
+	}
+	return ok
 }

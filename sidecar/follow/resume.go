@@ -1,8 +1,12 @@
 package follow
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // resumed is where a generation of an earlier process stood.
@@ -22,7 +26,10 @@ func (f *Follower) place(g *generation, queuePath string, st fileState) {
 	// A resumed one with other numbers, as on a volume that was mounted anew:
 	// the content tells.
 	for _, r := range resume {
-		if has(r) && r.Prefix.Len > 0 && st.size >= r.Offset && r.continues(g.fd) {
+		if !has(r) || r.Prefix.Len == 0 || st.size < r.Offset {
+			continue
+		}
+		if same, _ := r.continues(g.fd); same {
 			f.found(r)
 			g.age = r.age
 			g.adopt(r.Position)
@@ -59,22 +66,31 @@ func (f *Follower) resumeFiles() {
 	f.mu.Lock()
 	left := slices.Clone(f.resume)
 	f.mu.Unlock()
+	clear(f.waiting)
 	for _, r := range left {
 		src := f.sourceFor(r.Path)
 		if src == nil {
 			f.found(r) // no longer configured
 			continue
 		}
-		if f.findAgain(r, src) != nil {
+		g, err := f.findAgain(r, src)
+		if g != nil {
 			f.found(r)
+		} else if err != nil {
+			f.waiting[r.age] = true
 		}
 	}
 }
 
-// findAgain returns nil where nothing is found.
-func (f *Follower) findAgain(r resumed, src *Source) *generation {
+// findAgain returns nil where nothing is found. An error: it may be there, but
+// that cannot be told now.
+func (f *Follower) findAgain(r resumed, src *Source) (*generation, error) {
+	var unknown error
 	is := func(name string) (same bool) {
 		st, err := statPath(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			unknown = err
+		}
 		return err == nil && st.regular && st.id == inode{r.Dev, r.Ino} && sameBirth(st.birth, r.Birth)
 	}
 	names := []string{r.Name, r.Path}
@@ -84,8 +100,8 @@ func (f *Follower) findAgain(r resumed, src *Source) *generation {
 		at = slices.IndexFunc(names, is)
 	}
 	if at >= 0 {
-		if g := f.enterAt(names[at], r.Path, r.Position, r.age, src); g != nil {
-			return g
+		if g, err := f.enterAt(names[at], r.Path, r.Position, r.age, src); g != nil || err != nil {
+			return g, err
 		}
 	}
 	var rest *generation
@@ -93,7 +109,7 @@ func (f *Follower) findAgain(r resumed, src *Source) *generation {
 		rest = f.copyOf(r.Position, r.Path, r.age, src)
 	}
 	if at < 0 {
-		return rest
+		return rest, unknown
 	}
 	// The file itself is there, with other content.
 	anew := Position{Epoch: r.Epoch + 1}
@@ -101,13 +117,13 @@ func (f *Follower) findAgain(r resumed, src *Source) *generation {
 }
 
 // giveUpResume drops what a whole look has not found, unless the folder is not
-// there yet.
+// there yet or the file cannot be read.
 func (f *Follower) giveUpResume() {
 	f.mu.Lock()
 	left := slices.Clone(f.resume)
 	f.mu.Unlock()
 	for _, r := range left {
-		if !isDir(path.Dir(r.Path)) {
+		if !isDir(path.Dir(r.Path)) || f.waiting[r.age] {
 			continue
 		}
 		f.found(r)
@@ -118,26 +134,44 @@ func (f *Follower) giveUpResume() {
 	}
 }
 
-// enterAt opens the file at name as the generation that stood at p, if its
-// content is the same and it is not known yet.
-func (f *Follower) enterAt(name, queuePath string, p Position, age int64, src *Source) *generation {
+// awaitedLocked tells whether a file is one of an earlier process whose content
+// could not be compared yet.
+func (f *Follower) awaitedLocked(st fileState) bool {
+	return slices.ContainsFunc(f.resume, func(r resumed) bool {
+		return st.id == inode{r.Dev, r.Ino} && sameBirth(st.birth, r.Birth)
+	})
+}
+
+// enterAt opens the file at name as the generation that stood at p. Nil: its
+// content is another one, or it is known already. An error: that cannot be told now.
+func (f *Follower) enterAt(name, queuePath string, p Position, age int64, src *Source) (*generation, error) {
 	fd, st, err := open(name)
+	if err == unix.ENOENT {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		f.unopened(name, "opened", err, closed{src, p.Offset})
+		return nil, err
 	}
 	g := &generation{
 		id: st.id, birth: st.birth, src: src, fd: fd, name: name, age: age,
 		size: -1, seenSize: st.size, seenMtime: st.mtime, grewAt: f.now(), detached: true,
 	}
+	same, err := p.continues(fd)
+	if err != nil {
+		g.close()
+		f.unopened(name, "read", err, closed{src, p.Offset})
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.known[st.id] != nil || st.size < p.Offset || !p.continues(fd) {
+	if f.known[st.id] != nil || st.size < p.Offset || !same {
 		g.close()
-		return nil
+		return nil, nil
 	}
 	g.adopt(p)
 	f.enterLocked(g, f.queueLocked(queuePath))
-	return g
+	return g, nil
 }
 
 // leadsTo tells whether a folder of this name can be on the way to a match.

@@ -57,7 +57,7 @@ func (f *Follower) copyOf(old Position, queuePath string, age int64, src *Source
 		if err != nil || !st.regular || st.size < old.Offset {
 			continue
 		}
-		if g := f.enterAt(name, queuePath, old, age, src); g != nil {
+		if g, _ := f.enterAt(name, queuePath, old, age, src); g != nil {
 			return g
 		}
 	}
@@ -72,7 +72,10 @@ func (f *Follower) adoptShadow(g *generation, old Position) bool {
 	originals := append(chain(old.Name), g.q.path) // it may have been renamed since the copy was made
 	for _, s := range f.known {
 		likely := s.shadowOf == g || !s.checked && derivedFrom(s.name, originals)
-		if s == g || !likely || s.fd < 0 || s.acked > 0 || s.taken || !old.continues(s.fd) {
+		if s == g || !likely || s.fd < 0 || s.acked > 0 || s.taken {
+			continue
+		}
+		if same, _ := old.continues(s.fd); !same {
 			continue
 		}
 		s.q.remove(s)
@@ -188,9 +191,11 @@ func (f *Follower) shadowing(g *generation, st fileState) bool {
 			continue
 		}
 		same := sameBytes(g.fd, o.fd, st.size)
-		if !same && o.acked > 0 && !f.sameContent(o) {
+		if !same && o.acked > 0 && f.replaced(o) {
 			p := Position{Offset: o.acked, Prefix: o.prefix, Marker: o.marker}
-			same = st.size >= o.acked && p.continues(g.fd)
+			if st.size >= o.acked {
+				same, _ = p.continues(g.fd)
+			}
 			f.mu.Lock()
 			f.markLocked(o.q) // its truncation is there to be noticed
 			f.mu.Unlock()

@@ -51,11 +51,11 @@ func (f *Follower) undelivered(counts func(*generation) bool, add func(source in
 			add(f.indexOf(g.src), g.name, st.size-g.acked)
 		}
 	}
-	for name := range f.closed {
+	for name, c := range f.closed {
 		if st, err := statPath(name); err != nil {
 			delete(f.closed, name)
-		} else if st.size > 0 {
-			add(f.indexOf(f.sourceFor(name)), name, st.size)
+		} else if st.size > c.at {
+			add(f.indexOf(c.src), name, st.size-c.at)
 		}
 	}
 }

@@ -178,9 +178,11 @@ func (p *Pipeline) step() (bool, error) {
 	for i := range p.batch {
 		r := &p.batch[i]
 		if r.Stale {
-			stale = true
 			p.Follower.Release(r)
-			p.Metrics.Stale()
+			if r.Fault == nil { // else the follower tries again in a while
+				stale = true
+				p.Metrics.Stale()
+			}
 			continue
 		}
 		p.Follower.Ack(r)

@@ -1,7 +1,11 @@
 package torture
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestWrongUse(t *testing.T) {
@@ -108,6 +113,7 @@ func TestWhatIsNoFileIsLeftOut(t *testing.T) {
 	s, err := net.Listen("unix", filepath.Join(dir, "socket.log"))
 	must(t, err)
 	defer s.Close()
+	must(t, os.Symlink("/dev/zero", filepath.Join(dir, "device.log")))
 	odd := filepath.Join(dir, "odd\nname\xff.log")
 	create(t, odd).write("odd\n")
 	a := stream(t, "--state", filepath.Join(dir, "state"), filepath.Join(dir, "**", "*.log"))
@@ -115,7 +121,7 @@ func TestWhatIsNoFileIsLeftOut(t *testing.T) {
 	create(t, filepath.Join(dir, "a.log")).write("a 1\n")
 	a.untilLines(2)
 	equal(t, a.stop(), "odd\na 1\n")
-	for _, n := range []string{"fifo.log", "folder.log", "socket.log"} {
+	for _, n := range []string{"fifo.log", "folder.log", "socket.log", "device.log"} {
 		if got := strings.Count(a.said(), filepath.Join(dir, n)); got != 1 {
 			t.Errorf("%s is named %d times, want once:\n%s", n, got, a.said())
 		}
@@ -125,27 +131,36 @@ func TestWhatIsNoFileIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestUnreadableFile needs a user without rights: nobody.
-func TestUnreadableFile(t *testing.T) {
+// asNobody is a folder that everybody can read, and a way to start the sidecar
+// as a user without rights.
+func asNobody(t *testing.T) (dir string, start func(args ...string) *agent) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("only root can start the sidecar as another user; run as root")
 	}
 	dir, err := os.MkdirTemp("", "taco-unreadable-")
 	must(t, err)
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	must(t, os.Chmod(dir, 0o755))
 	copied := filepath.Join(dir, "sidecar")
 	b, err := os.ReadFile(binary)
 	must(t, err)
 	must(t, os.WriteFile(copied, b, 0o755))
+	return dir, func(args ...string) *agent {
+		cmd := exec.Command(copied, append([]string{"stream", "--flush-timeout=200ms"}, args...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		return launch(t, cmd)
+	}
+}
+
+func TestUnreadableFile(t *testing.T) {
+	dir, start := asNobody(t)
 	secret, open := filepath.Join(dir, "secret.log"), filepath.Join(dir, "open.log")
 	create(t, secret).write("s 1\n")
 	must(t, os.Chmod(secret, 0o600))
 	create(t, open).write("o 1\n")
 
-	cmd := exec.Command(copied, "stream", filepath.Join(dir, "*.log"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	a := launch(t, cmd)
+	a := start(filepath.Join(dir, "*.log"))
 	a.untilLines(1)
 	must(t, os.Chmod(secret, 0o644))
 	a.untilLines(2)
@@ -155,12 +170,131 @@ func TestUnreadableFile(t *testing.T) {
 	}
 }
 
-// TestReadErrors follows a file that the kernel refuses to read, as a failing
-// disk does: a sysfs attribute of an interface that has no speed.
+// TestPermissionThatComesAndGoes takes the right to read away from a file and
+// from its folder, while the agent runs and while it does not.
+func TestPermissionThatComesAndGoes(t *testing.T) {
+	dir, start := asNobody(t)
+	logs, state := filepath.Join(dir, "logs"), filepath.Join(dir, "state")
+	must(t, os.Mkdir(logs, 0o755))
+	must(t, os.Mkdir(state, 0o777))
+	must(t, os.Chmod(state, 0o777))
+	name := filepath.Join(logs, "a.log")
+	allow := func(path string, yes bool) {
+		t.Helper()
+		st, err := os.Stat(path)
+		must(t, err)
+		mode := map[bool]map[bool]os.FileMode{false: {false: 0o600, true: 0o644}, true: {false: 0o700, true: 0o755}}[st.IsDir()][yes]
+		must(t, os.Chmod(path, mode))
+	}
+	saying := func(a *agent, what string, n int) {
+		t.Helper()
+		eventually(t, what, func() bool { return strings.Count(a.said(), what) == n })
+	}
+	args := []string{"--state", state, filepath.Join(logs, "*.log")}
+
+	l := create(t, name)
+	l.write("a 1\n")
+	a := start(args...)
+	a.untilLines(1)
+	allow(name, false)
+	l.write("a 2\n") // it is open
+	a.untilLines(2)
+	must(t, os.Rename(name, name+".1"))
+	must(t, os.WriteFile(name, nil, 0o600))
+	l = create(t, name)
+	l.write("a 3\n")
+	saying(a, "cannot be opened", 1)
+	allow(name, true)
+	a.untilLines(3)
+	allow(logs, false)
+	l.write("a 4\n")
+	a.untilLines(4)
+	b := create(t, filepath.Join(logs, "b.log"))
+	b.write("b 1\n")
+	saying(a, "cannot be listed", 1)
+	allow(logs, true)
+	a.untilLines(5)
+	equal(t, a.stop(), "a 1\na 2\na 3\na 4\nb 1\n")
+
+	for _, path := range []string{name, logs} {
+		allow(path, false)
+		a = start(args...)
+		eventually(t, "that is said", func() bool { return strings.Contains(a.said(), "cannot be") })
+		l.write("new\n")
+		allow(path, true)
+		a.untilLines(1)
+		equal(t, a.stop(), "new\n")
+	}
+}
+
+func TestBinaryContent(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	content := make([]byte, 300_000)
+	for i := range content {
+		// Bytes below 4 are frequent: NULs, also many in a row.
+		content[i] = byte(rnd.IntN(256) * rnd.IntN(2))
+	}
+	copy(content, "\x00\x00\x00.") // four NULs at the start would be a hole
+	content[len(content)-1] = '\n'
+	name := filepath.Join(t.TempDir(), "a.log")
+	f := create(t, name)
+	a := stream(t, "--max-line=4MiB", name)
+	for part := content; len(part) > 0; {
+		n := min(len(part), 1+rnd.IntN(20_000))
+		f.write(string(part[:n]))
+		part = part[n:]
+	}
+	a.until("all of it", func(out string) bool { return strings.HasSuffix(out, string(content[len(content)-100:])) })
+	equal(t, a.stop(), string(content))
+
+	for _, emit := range []string{"prefix", "json"} {
+		a := stream(t, "--once", "--emit", emit, name)
+		if code := a.exit(); code != 0 {
+			t.Errorf("%s: exit status %d", emit, code)
+		}
+		lines := strings.SplitAfter(strings.TrimSuffix(a.output(), "\n"), "\n")
+		if want := bytes.Count(content, []byte("\n")); len(lines) != want {
+			t.Errorf("%s: %d lines, want %d", emit, len(lines), want)
+		}
+		for _, line := range lines {
+			if emit == "json" && !json.Valid([]byte(line)) {
+				t.Errorf("not JSON: %q", clip(line))
+			}
+		}
+	}
+}
+
+// TestOddNamesStayOnOneLine: a path with a newline in it makes no line of its own.
+func TestOddNamesStayOnOneLine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "odd\nname\x1b[1m\xff.log")
+	create(t, name).write("one\ntwo\n")
+	for _, emit := range []string{"prefix", "json"} {
+		a := stream(t, "--once", "--emit", emit, filepath.Join(filepath.Dir(name), "odd*"))
+		a.exit()
+		lines := strings.Split(a.output(), "\n")
+		if len(lines) != 3 || !strings.Contains(lines[0], "one") || !strings.Contains(lines[1], "two") {
+			t.Errorf("%s: %q", emit, lines)
+		}
+		if strings.Contains(a.output(), "\x1b") {
+			t.Errorf("%s: a name's control characters come out: %q", emit, a.output())
+		}
+	}
+}
+
+// TestReadErrors follows a file that the kernel refuses to read with EIO, as a
+// failing disk does: a sysfs attribute of a device that has no such thing.
 func TestReadErrors(t *testing.T) {
-	const faulty = "/sys/class/net/lo/speed"
-	if _, err := os.ReadFile(faulty); err == nil {
-		t.Skip(faulty, " can be read here")
+	faulty := ""
+	candidates, _ := filepath.Glob("/sys/devices/*/power/autosuspend_delay_ms")
+	for _, c := range candidates {
+		if _, err := os.ReadFile(c); errors.Is(err, syscall.EIO) {
+			faulty = c
+		}
+	}
+	if faulty == "" {
+		t.Skip("no file that cannot be read among ", candidates)
 	}
 	dir := t.TempDir()
 	bad, good := filepath.Join(dir, "bad.log"), filepath.Join(dir, "good.log")

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,21 +90,40 @@ func TestGigabyteWithoutNewlineKeepsMemoryFlat(t *testing.T) {
 	f, err := os.Create(name)
 	must(t, err)
 	defer f.Close()
-	chunk := []byte(strings.Repeat("#", 1<<20))
-	const chunks = 128
+	chunk := bytes.Repeat([]byte("#"), 1<<20)
+	chunks := 1024
+	if testing.Short() {
+		chunks = 128
+	}
 	for range chunks {
 		_, err := f.Write(chunk)
 		must(t, err)
 	}
 	for _, emit := range []string{"raw", "json"} {
-		a := stream(t, "--emit", emit, name)
-		a.until("all bytes", func(out string) bool {
-			return len(out) >= chunks<<20 && strings.Count(out, "#") == chunks<<20
-		})
-		if rss := peakRSS(a); rss > 16<<10 && os.Getenv("TACO_BUILD_FLAGS") == "" {
+		cmd := command("stream", "--flush-timeout=200ms", "--emit", emit, name)
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		late := time.AfterFunc(3*deadline, func() { cmd.Process.Kill() })
+		count, lines := 0, 0
+		for count < chunks<<20 {
+			n, err := out.Read(chunk)
+			count += bytes.Count(chunk[:n], []byte("#"))
+			lines += bytes.Count(chunk[:n], []byte("\n"))
+			if err != nil {
+				t.Errorf("%s: %d bytes of %d: %v", emit, count, chunks<<20, err)
+				break
+			}
+		}
+		if rss := peakRSS(&agent{cmd: cmd}); rss > 16<<10 && os.Getenv("TACO_BUILD_FLAGS") == "" {
 			t.Errorf("%s: peak RSS %d KiB", emit, rss)
 		}
-		a.stop()
+		if lines < chunks-1 || lines > chunks {
+			t.Errorf("%s: in %d lines, want one for each MiB", emit, lines)
+		}
+		late.Stop()
+		cmd.Process.Kill()
+		cmd.Wait()
 	}
 }
 

@@ -52,15 +52,15 @@ func (s *spliced) close() {
 func (s *spliced) move(r *follow.Range, stats *stats) (bool, error) {
 	off, left := r.Offset, r.Length
 	for left > 0 {
-		n, err := unix.Splice(r.FD(), &off, s.w, nil, int(left), unix.SPLICE_F_MOVE)
-		if err == unix.EINTR {
-			continue
-		}
+		n, err := s.fill(r.FD(), &off, left)
 		first := left == r.Length
-		if err == unix.EINVAL && first {
+		if err == unix.EINVAL && first && n == 0 {
 			return false, nil
 		}
-		if err != nil || n == 0 || !r.Intact() {
+		if err != nil && err != errShort {
+			r.Fault = err
+		}
+		if err != nil || !r.Intact() {
 			if e := s.discard(int(n)); e != nil {
 				return false, e
 			}
@@ -77,6 +77,32 @@ func (s *spliced) move(r *follow.Range, stats *stats) (bool, error) {
 	}
 	stats.spliced.Add(r.Length)
 	return true, nil
+}
+
+// errShort: the file has become shorter.
+var errShort = errors.New("short")
+
+// fill moves bytes of a file to the pipe of our own until it is full or has all
+// that is wanted: what cannot be read is so found out before a byte is let go.
+func (s *spliced) fill(fd int, off *int64, want int64) (n int64, err error) {
+	for n < want {
+		flags := unix.SPLICE_F_MOVE
+		if n > 0 {
+			flags |= unix.SPLICE_F_NONBLOCK
+		}
+		m, err := unix.Splice(fd, off, s.w, nil, int(want-n), flags)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN && n > 0:
+			return n, nil
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, errShort
+		}
+		n += max(m, 0)
+	}
+	return n, nil
 }
 
 // forward moves n bytes from the pipe of our own to the output.

@@ -1,7 +1,7 @@
 // Package stdout writes records to the program's standard output, where
 // `kubectl logs` and the node's collector find them.
 //
-// Raw records need no look inside: where the output is a pipe, as it is in a
+// Raw records without rules need no look inside: where the output is a pipe, as it is in a
 // container, their bytes go from the page cache to the pipe inside the kernel.
 // Every record ends with a newline, so that lines of different files, and the
 // unfinished last lines of some, never mix.
@@ -17,6 +17,7 @@ import (
 	"logging.taco/sidecar/config"
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/record"
+	"logging.taco/sidecar/record/parse"
 	"logging.taco/sidecar/sink"
 )
 
@@ -29,6 +30,7 @@ var newline = []byte{'\n'}
 type Source struct {
 	Emit    config.Emit
 	Framing *record.Framing
+	Rules   *parse.Rules // nil: the text is not looked into
 }
 
 // Sink writes to one descriptor.
@@ -37,9 +39,10 @@ type Sink struct {
 	sources []Source
 	now     func() time.Time
 
-	pipe *spliced // nil: the output is no pipe, or the kernel will not splice
-	in   []byte   // a range's bytes
-	out  []byte   // encoded records
+	pipe    *spliced // nil: the output is no pipe, or the kernel will not splice
+	in      []byte   // a range's bytes
+	reading parse.Reading
+	out     []byte // encoded records
 
 	stats stats
 }
@@ -84,14 +87,15 @@ func (s *Sink) Deliver(batch []follow.Range) error {
 
 func (s *Sink) deliver(r *follow.Range) error {
 	src := &s.sources[r.Source]
-	if src.Emit == config.EmitRaw && src.Framing.Charset == nil {
+	unchanged := src.Emit == config.EmitRaw && src.Rules == nil
+	if unchanged && src.Framing.Charset == nil {
 		return s.raw(r)
 	}
 	if err := s.load(r); err != nil {
 		return err
 	}
 	s.stats.encoded.Add(r.Length)
-	if src.Emit == config.EmitRaw {
+	if unchanged {
 		s.out = src.Framing.Text(s.out[:0], s.in, r.Offset)
 		r.Records = src.Framing.Count(s.out)
 		if r.End != follow.EndRecord {
@@ -99,23 +103,42 @@ func (s *Sink) deliver(r *follow.Range) error {
 		}
 		return s.write(s.out)
 	}
-	encode := prefixed(r)
-	if src.Emit == config.EmitJSON {
+	encode := prefixed("")
+	switch src.Emit {
+	case config.EmitPrefix:
+		encode = prefixed(printable(r.Path) + ": ")
+	case config.EmitJSON:
 		encode = object(r, s.now())
 	}
-	return s.each(r, src.Framing, encode)
+	return s.each(r, src, encode)
 }
 
 // each encodes and writes the records of the range that is loaded, some at a
 // time: the output may be many times as long as the input.
-func (s *Sink) each(r *follow.Range, f *record.Framing, encode func(out, text []byte, index int, split bool) []byte) (err error) {
+func (s *Sink) each(r *follow.Range, src *Source, encode encoder) (err error) {
 	s.out = s.out[:0]
-	f.Each(s.in, r.Offset, func(text []byte, index int, first, last bool) {
+	rec := &s.reading
+	if src.Rules == nil {
+		src.Rules.Read(nil, rec) // forgets what another source's rules have found
+	}
+	src.Framing.Each(s.in, r.Offset, func(text []byte, index int, first, last bool) {
 		if err != nil {
 			return
 		}
 		r.Records++
-		s.out = encode(s.out, text, index, first && r.Mid || last && r.End == follow.EndSplit)
+		split := first && r.Mid || last && r.End == follow.EndSplit
+		switch {
+		case src.Rules == nil:
+			rec.Text = text
+		case split:
+			src.Rules.ReadPart(text, rec)
+		default:
+			src.Rules.Read(text, rec)
+		}
+		if rec.Dropped {
+			return
+		}
+		s.out = encode(s.out, rec, index, split)
 		if len(s.out) >= writeSize {
 			err = s.write(s.out)
 			s.out = s.out[:0]
@@ -129,7 +152,7 @@ func (s *Sink) each(r *follow.Range, f *record.Framing, encode func(out, text []
 
 // raw writes the bytes as they are.
 func (s *Sink) raw(r *follow.Range) error {
-	if s.pipe != nil && r.FD() >= 0 {
+	if s.pipe != nil && r.FD() >= 0 && !r.Suspect {
 		done, err := s.pipe.move(r, &s.stats)
 		if err == errTorn {
 			if err = s.write(newline); err == nil {
