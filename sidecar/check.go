@@ -57,11 +57,11 @@ func showSample(w io.Writer, c config.Config, sample string) error {
 	if max := int(c.MaxLine); len(lines) > max {
 		return fmt.Errorf("the sample is longer than %v", c.MaxLine)
 	}
-	framings, _, err := framing(c)
+	readers, err := readersOf(c)
 	if err != nil {
 		return err
 	}
-	out, err := output(c, framings, nil, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	out, err := output(c, readers, nil, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}

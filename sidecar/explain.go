@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"logging.taco/sidecar/config"
@@ -36,6 +38,7 @@ func explain(w io.Writer, c config.Config) {
 			how = "becomes a document"
 		}
 		fmt.Fprintf(w, "follows %s%s\n  each %s %s\n", strings.Join(s.Paths, ", "), owner, unit(s), how)
+		explainRules(w, s.Rules)
 	}
 	if c.Ships() {
 		explainOutput(w, c)
@@ -58,6 +61,45 @@ func explain(w io.Writer, c config.Config) {
 	}
 	if c.Metrics != "" {
 		fmt.Fprintf(w, "metrics and health on %s\n", c.Metrics)
+	}
+}
+
+// explainRules tells what is made of a record.
+func explainRules(w io.Writer, r config.Rules) {
+	if len(r.Keep) > 0 {
+		fmt.Fprintf(w, "  only those that match one of %q\n", r.Keep)
+	}
+	if len(r.Drop) > 0 {
+		fmt.Fprintf(w, "  not those that match one of %q\n", r.Drop)
+	}
+	if len(r.Redact) > 0 {
+		fmt.Fprintf(w, "  what matches one of %q is replaced by [redacted]\n", r.Redact)
+	}
+	parsed := r.Format != "" && r.Format != "none"
+	if parsed {
+		fmt.Fprintf(w, "  fields by the format %s; what is not of it goes out as it is, with parse_error\n", r.Format)
+	}
+	if r.Types != "" {
+		fmt.Fprintf(w, "  types of fields: %s\n", r.Types)
+	}
+	if parsed || r.TimeFormat != "" {
+		key, format, zone := "from the field "+r.TimeKey, r.TimeFormat, r.TimeZone
+		switch {
+		case !parsed:
+			key = "from the start of the line"
+		case r.TimeKey == "":
+			key = "where the format has it"
+		}
+		if format == "" {
+			format = "the usual ones"
+		}
+		if zone == "" {
+			zone = "UTC"
+		}
+		fmt.Fprintf(w, "  time %s, written as %s, in %s where it does not say\n", key, format, zone)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Add)) {
+		fmt.Fprintf(w, "  adds %s=%s\n", key, r.Add[key])
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ func commonFlags(fs *flag.FlagSet, c *config.Config, src *config.Source, once *b
 	})
 	fs.StringVar(&src.Multiline, "multiline", "", "which lines belong together: none, java, python, go, ruby, indent, or a regular expression for a first line, `RULE` (default none)")
 	fs.StringVar(&src.Charset, "charset", "", "of the files, any WHATWG `NAME`: utf-8, euc-kr, shift_jis, utf-16le... (default utf-8)")
+	rulesFlags(fs, &src.Rules)
 	fs.Var(&c.FlushTimeout, "flush-timeout", "`duration` after which an unfinished last line or open multi-line record goes out")
 	fs.Var(&c.Linger, "linger", "after SIGTERM, keep following until the files are quiet or this `duration` has passed")
 	fs.Var(&c.Grace, "grace", "after SIGTERM, at most this `duration` to deliver")
@@ -32,6 +34,35 @@ func commonFlags(fs *flag.FlagSet, c *config.Config, src *config.Source, once *b
 		return nil
 	})
 	fs.StringVar(&c.Metrics, "metrics", "", "`address` of Prometheus metrics and health, such as :9600; a port that is taken is a warning")
+}
+
+// rulesFlags say what a record means, and which of them go out.
+func rulesFlags(fs *flag.FlagSet, r *config.Rules) {
+	fs.StringVar(&r.Format, "format", "", "of the records, `NAME`: none, json, logfmt, ltsv, csv, tsv, csv:NAME,NAME... with the columns' names, apache2, nginx, syslog, or regexp:EXPRESSION with named groups (default none)")
+	fs.StringVar(&r.Types, "types", "", "of fields, `KEY:TYPE,...`: string, integer, float or bool")
+	fs.StringVar(&r.TimeKey, "time-key", "", "`KEY` of the field with the record's time; without it the first of time, @timestamp, timestamp and ts that has one")
+	fs.StringVar(&r.TimeFormat, "time-format", "", "how that is written, `FORMAT`: rfc3339, apache, epoch, epoch_ms, epoch_us, epoch_ns, a strptime format or a Go layout; without it rfc3339 or apache. Without --format it is the time at the line's start")
+	fs.StringVar(&r.TimeZone, "time-zone", "", "`ZONE` of times that do not say theirs, such as Asia/Seoul or +09:00 (default UTC)")
+	list := func(name, help string, to *[]string) {
+		fs.Func(name, help, func(s string) error {
+			*to = append(*to, s)
+			return nil
+		})
+	}
+	list("drop", "records that match `REGEXP` do not go out; may be repeated", &r.Drop)
+	list("keep", "records that do not match `REGEXP` do not go out; of several one has to match", &r.Keep)
+	list("redact", "what matches `REGEXP`, or its named groups, becomes [redacted]; may be repeated", &r.Redact)
+	fs.Func("add", "a constant field, `KEY=VALUE`; may be repeated", func(s string) error {
+		key, value, found := strings.Cut(s, "=")
+		if !found {
+			return errors.New("write KEY=VALUE")
+		}
+		if r.Add == nil {
+			r.Add = map[string]string{}
+		}
+		r.Add[key] = value
+		return nil
+	})
 }
 
 // shipFlags are those of the output.

@@ -99,7 +99,7 @@ func fromFlags(command string, args []string, own func(*flag.FlagSet, *config.Co
 	fs := newFlags(command, "[flags] PATH...")
 	commonFlags(fs, &c, &src, &once)
 	own(fs, &c, &src)
-	paths, status := parse(fs, args)
+	paths, status := parseFlags(fs, args)
 	if status >= 0 {
 		return status
 	}
@@ -154,7 +154,7 @@ func configured(name string, args []string, own func(*flag.FlagSet)) (config.Con
 	fs := newFlags(name, "[--config FILE]")
 	own(fs)
 	file := fs.String("config", "", "`FILE` with the YAML config, - for standard input (default the YAML in $TACO_CONFIG)")
-	rest, status := parse(fs, args)
+	rest, status := parseFlags(fs, args)
 	if status >= 0 {
 		return config.Config{}, status
 	}
@@ -194,9 +194,9 @@ func newFlags(command, args string) *flag.FlagSet {
 	return fs
 }
 
-// parse takes flags before, between and after the other arguments, up to "--".
+// parseFlags takes flags before, between and after the other arguments, up to "--".
 // A status of 0 or more ends the program.
-func parse(fs *flag.FlagSet, args []string) (rest []string, status int) {
+func parseFlags(fs *flag.FlagSet, args []string) (rest []string, status int) {
 	for {
 		err := fs.Parse(args)
 		if errors.Is(err, flag.ErrHelp) {

@@ -8,28 +8,29 @@ import (
 	"logging.taco/sidecar/config"
 	"logging.taco/sidecar/pod"
 	"logging.taco/sidecar/record"
+	"logging.taco/sidecar/record/parse"
 	"logging.taco/sidecar/sink"
 	"logging.taco/sidecar/sink/elastic"
 	"logging.taco/sidecar/sink/stdout"
 )
 
-// output makes the sink that the config names; framings has one a source.
-func output(c config.Config, framings []*record.Framing, stopping <-chan struct{}, log *slog.Logger) (sink.Sink, error) {
+// output makes the sink that the config names; readers has one a source.
+func output(c config.Config, readers []reader, stopping <-chan struct{}, log *slog.Logger) (sink.Sink, error) {
 	if !c.Ships() {
 		var sources []stdout.Source
 		for i, s := range c.Sources {
-			sources = append(sources, stdout.Source{Emit: s.Emit, Framing: framings[i]})
+			sources = append(sources, stdout.Source{Emit: s.Emit, Framing: readers[i].framing, Rules: readers[i].rules})
 		}
 		return stdout.New(int(os.Stdout.Fd()), sources), nil
 	}
-	return elastic.New(elasticOptions(c, framings, stopping, log))
+	return elastic.New(elasticOptions(c, readers, stopping, log))
 }
 
 // elasticOptions are what the config and the environment say of the backend.
-func elasticOptions(c config.Config, framings []*record.Framing, stopping <-chan struct{}, log *slog.Logger) elastic.Options {
+func elasticOptions(c config.Config, readers []reader, stopping <-chan struct{}, log *slog.Logger) elastic.Options {
 	var sources []elastic.Source
-	for i, f := range framings {
-		sources = append(sources, elastic.Source{Container: c.Sources[i].Container, Framing: f})
+	for i, r := range readers {
+		sources = append(sources, elastic.Source{Container: c.Sources[i].Container, Framing: r.framing, Rules: r.rules})
 	}
 	meta := pod.New(c.Pod, os.Getenv)
 	if err := meta.Err(); err != nil {
@@ -48,18 +49,25 @@ func elasticOptions(c config.Config, framings []*record.Framing, stopping <-chan
 	}
 }
 
-// framing makes what tells records apart, and decodes them, for each source.
-func framing(c config.Config) (all []*record.Framing, charsets []*record.Charset, err error) {
+// reader makes records of a source's bytes.
+type reader struct {
+	framing *record.Framing
+	charset *record.Charset
+	rules   *parse.Rules
+}
+
+// readersOf makes a reader for each source.
+func readersOf(c config.Config) (all []reader, err error) {
 	for _, s := range c.Sources {
-		rule, err := record.ParseRule(s.Multiline)
+		lines, err := record.ParseRule(s.Multiline)
 		charset, err2 := record.ParseCharset(s.Charset)
-		if err = errors.Join(err, err2); err != nil {
-			return nil, nil, err
+		rules, err3 := s.Parse()
+		if err = errors.Join(err, err2, err3); err != nil {
+			return nil, err
 		}
-		all = append(all, &record.Framing{Rule: rule, Charset: charset})
-		charsets = append(charsets, charset)
+		all = append(all, reader{&record.Framing{Rule: lines, Charset: charset}, charset, rules})
 	}
-	return all, charsets, nil
+	return all, nil
 }
 
 // identity tells this pod, or without one this machine, from all others.

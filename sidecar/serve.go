@@ -63,20 +63,21 @@ func serve(c config.Config, once bool) int {
 		// Documents are longer than their lines: this much fills a bulk.
 		o.MaxRange = int(c.Output.BatchSize) / 2
 	}
-	framings, charsets, err := framing(c)
+	readers, err := readersOf(c)
 	if err != nil {
 		log.Error("the config was not validated", "error", err)
 		return exitUsage
 	}
 	var sources []telemetry.Source
 	for i, s := range c.Sources {
-		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: framings[i]})
+		r := readers[i]
+		o.Sources = append(o.Sources, follow.Source{Patterns: s.Paths, Framing: r.framing})
 		sources = append(sources, telemetry.Source{
-			Paths: strings.Join(s.Paths, ","), Charset: charsets[i],
-			Counted: c.Ships() || s.Emit != config.EmitRaw || charsets[i] != nil,
+			Paths: strings.Join(s.Paths, ","), Charset: r.charset, Rules: r.rules,
+			Counted: c.Ships() || s.Emit != config.EmitRaw || r.charset != nil || r.rules != nil,
 		})
 	}
-	out, err := output(c, framings, ctx.Done(), log)
+	out, err := output(c, readers, ctx.Done(), log)
 	if err != nil {
 		log.Error("the output cannot be used", "error", err)
 		return exitUsage

@@ -14,6 +14,7 @@ import (
 
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/record"
+	"logging.taco/sidecar/record/parse"
 	"logging.taco/sidecar/sink"
 )
 
@@ -51,6 +52,7 @@ type counters struct {
 type Source struct {
 	Paths   string          // its patterns, joined by commas
 	Charset *record.Charset // counts what it cannot decode
+	Rules   *parse.Rules    // count what they leave out and cannot read
 	Counted bool            // the output looks inside, and so can count records
 }
 
@@ -119,6 +121,14 @@ func (m *Metrics) Write(w io.Writer) {
 		func(i int, _ *counters) any { return pending[i].Files })
 	bySource("taco_undecodable_characters_total", "counter", "Characters written as U+FFFD, since the charset does not have them.",
 		func(_ int, c *counters) any { return c.Charset.Undecodable() })
+	bySource("taco_dropped_records_total", "counter", "Records that keep and drop rules have left out.",
+		func(_ int, c *counters) any { return c.Rules.Counts().Dropped })
+	bySource("taco_redacted_records_total", "counter", "Records from which something was redacted.",
+		func(_ int, c *counters) any { return c.Rules.Counts().Redacted })
+	bySource("taco_parse_errors_total", "counter", "Records that are not of their format; they are delivered as they are.",
+		func(_ int, c *counters) any { return c.Rules.Counts().ParseErrors })
+	bySource("taco_time_errors_total", "counter", "Records whose time is missing or cannot be read; that of reading is taken.",
+		func(_ int, c *counters) any { return c.Rules.Counts().TimeErrors })
 
 	for _, o := range m.output.Metrics() {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", o.Name, o.Help, o.Name, o.Kind)

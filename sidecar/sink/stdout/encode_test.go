@@ -6,6 +6,7 @@ import (
 
 	"logging.taco/sidecar/follow"
 	"logging.taco/sidecar/record"
+	"logging.taco/sidecar/record/parse"
 )
 
 func TestJSONOfASplitRecord(t *testing.T) {
@@ -13,7 +14,7 @@ func TestJSONOfASplitRecord(t *testing.T) {
 	r := &follow.Range{Path: "/a.log", Offset: 100, Mid: true, End: follow.EndSplit}
 	var got string
 	new(record.Framing).Each([]byte("end\nwhole\r\nbeg"), r.Offset, func(text []byte, index int, first, last bool) {
-		got += string(object(r, now)(nil, text, index, first || last))
+		got += string(object(r, now)(nil, &parse.Reading{Text: text}, index, first || last))
 	})
 	const at = `,"stream":"file","time":"2018-02-04T01:17:27.349642941Z","log_file":{"path":"/a.log","offset":`
 	want := `{"log":"end"` + at + `100},"split":true}` + "\n" +
