@@ -83,6 +83,22 @@ func coreDNS() (binaries, error) {
 	return b, b.locate("coredns-"+version, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"), filepath.Join(module, "main.go"))
 }
 
+// helm returns Helm, for the tests of charts.
+func helm() (binaries, error) {
+	source, err := findSource()
+	if err != nil {
+		return binaries{}, err
+	}
+	module := filepath.Join(source, "helm")
+	version, err := required(module, "helm.sh/helm/v4")
+	if err != nil {
+		return binaries{}, err
+	}
+	stamp := "-s -w -X helm.sh/helm/v4/internal/version.version=" + version
+	b := binaries{what: "Helm " + version, steps: []step{{"Helm " + version, module, "helm", stamp, []string{"helm.sh/helm/v4/cmd/helm"}}}}
+	return b, b.locate("helm-"+version, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"))
+}
+
 // required returns the version of a module that another one requires.
 func required(module, name string) (string, error) {
 	file := filepath.Join(module, "go.mod")

@@ -38,6 +38,7 @@ const usage = `Usage:
   cluster image --tag TAG --out FILE.tar [--user USER] [--entrypoint PATH] [--env K=V]... BINARY[:/path/in/image]...
                 make an image of static binaries
   cluster build print the folder of the Kubernetes binaries, built if need be
+  cluster helm  print where the program helm is, built if need be
 `
 
 const (
@@ -90,6 +91,8 @@ func run(ctx context.Context, args []string) error {
 		return runImage(args)
 	case "build":
 		return runBuild(ctx, args)
+	case "helm":
+		return runHelm(ctx, args)
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	case holdCommand, initCommand, nodeCommand:
@@ -295,6 +298,19 @@ func runBuild(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Println(bin)
+	return nil
+}
+
+func runHelm(ctx context.Context, args []string) error {
+	o := newOptions("helm")
+	if err := o.parse(args, 0, 0); err != nil {
+		return err
+	}
+	bin, err := built(ctx, helm)
+	if err != nil {
+		return err
+	}
+	fmt.Println(filepath.Join(bin, "helm"))
 	return nil
 }
 
