@@ -39,6 +39,9 @@ func (b *bulk) flush(keep int) {
 
 // fitting is how many items, one at least, make a request of at most so many bytes.
 func (b *bulk) fitting(size int) int {
+	if size >= b.sink.full {
+		size += slack // the record by which it came to be full
+	}
 	n := 1
 	for n < len(b.items) && b.items[n].end-b.items[0].start <= size {
 		n++

@@ -15,6 +15,7 @@ const (
 	holdPause  = 10 * time.Second // the first where somebody has to act
 	hurryPause = 2 * time.Second  // the longest when the program is to stop
 	sayEvery   = 10 * time.Minute // an outage is said again
+	sayAgain   = time.Minute      // and one that has ended and comes back
 	step       = 16 << 10         // bytes by which requests grow, at least
 )
 
@@ -30,14 +31,16 @@ type pace struct {
 	most    int // bytes of a request
 	now     int // bytes of the next one
 	pause   time.Duration
-	trouble string // what is said at the moment; "": all is well
+	grown   time.Time // when pause did
+	trouble string    // what is wrong at the moment; "": all is well
 	since   time.Time
-	said    time.Time
+	told    bool                 // trouble was said
+	said    map[string]time.Time // when each trouble was, last
 	hurried bool
 }
 
 func newPace(most int, stopping <-chan struct{}, log *slog.Logger, stats *stats) *pace {
-	return &pace{most: most, now: most, stopping: stopping, log: log, stats: stats}
+	return &pace{most: most, now: most, stopping: stopping, log: log, stats: stats, said: map[string]time.Time{}}
 }
 
 // size is the length of the next request.
@@ -64,15 +67,16 @@ func (p *pace) well() {
 	defer p.mu.Unlock()
 	p.now = min(p.most, p.now+max(p.now/2, step))
 	p.pause = 0
-	if p.trouble != "" {
+	if p.told {
 		p.log.Info("shipping goes on", "after", time.Since(p.since).Round(time.Millisecond))
-		p.trouble = ""
-		p.stats.setTrouble("")
 	}
+	p.trouble, p.told = "", false
+	p.stats.setTrouble("", time.Time{})
 }
 
 // ill says what is wrong, once, and again from time to time. kind is for the
-// metric and for telling one trouble from another.
+// metric and for telling one trouble from another. What comes and goes is said
+// once in a while.
 func (p *pace) ill(kind, message string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,11 +84,16 @@ func (p *pace) ill(kind, message string, args ...any) {
 	if p.trouble == "" {
 		p.since = now
 	}
-	if p.trouble == kind && now.Sub(p.said) < sayEvery {
+	every := sayAgain
+	if p.trouble == kind && p.told {
+		every = sayEvery
+	}
+	p.trouble = kind
+	p.stats.setTrouble(kind, p.since)
+	if last, once := p.said[kind]; once && now.Sub(last) < every {
 		return
 	}
-	p.trouble, p.said = kind, now
-	p.stats.setTrouble(kind)
+	p.said[kind], p.told = now, true
 	p.log.Warn(message, args...)
 }
 
@@ -96,7 +105,11 @@ func (p *pace) wait(f fate, asked time.Duration) {
 	if f == hold {
 		first = holdPause
 	}
-	p.pause = min(max(p.pause*2, first), lastPause)
+	// Bulks that are under way at once fail at once, which is one failure.
+	if now := time.Now(); p.pause == 0 || now.Sub(p.grown) >= p.pause/2 {
+		p.pause, p.grown = min(p.pause*2, lastPause), now
+	}
+	p.pause = max(p.pause, first)
 	// What waited behind an outage comes back slowly: many others do too.
 	p.now = min(p.now, max(p.most/8, 1))
 	length := p.pause/2 + rand.N(p.pause/2+1)

@@ -38,10 +38,10 @@ func (b *bulk) request(n int) result {
 	if err != nil {
 		return result{err: fmt.Errorf("compress: %w", err)}
 	}
+	s.template.ensure(s)
 	timeout := time.Duration(s.opt.Output.Timeout)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	s.template.ensure(ctx, s)
 
 	header := http.Header{"Content-Type": {"application/x-ndjson"}}
 	if s.opt.Output.Gzip {
@@ -57,7 +57,7 @@ func (b *bulk) request(n int) result {
 	res, err := esapi.BulkRequest{
 		Index:      b.index,
 		Body:       bytes.NewReader(body),
-		Timeout:    timeout / 2, // a node without a master would not answer before
+		Timeout:    timeout / 3, // a node without a master answers after twice as long
 		FilterPath: filter,
 		Header:     header,
 	}.Do(ctx, s.client)

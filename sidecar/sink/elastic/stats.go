@@ -35,12 +35,12 @@ var troubles = []string{
 	"refused", "dead_letter", "bad_answer", "redirected", "misdirected",
 }
 
-func (s *stats) setTrouble(kind string) {
+func (s *stats) setTrouble(kind string, since time.Time) {
 	if kind == "" {
 		s.trouble.Store(nil)
 		return
 	}
-	s.trouble.Store(&trouble{kind, time.Now()})
+	s.trouble.Store(&trouble{kind, since})
 }
 
 // Metrics implements sink.Sink.

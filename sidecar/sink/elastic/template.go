@@ -32,13 +32,13 @@ type template struct {
 	done bool
 }
 
-func (t *template) ensure(ctx context.Context, s *Sink) {
+func (t *template) ensure(s *Sink) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.done {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, templateTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), templateTimeout)
 	defer cancel()
 	note, warn, err := s.client.ensureTemplate(ctx, s.opt.Output, s.index.wildcard())
 	if err != nil {
