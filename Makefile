@@ -95,7 +95,7 @@ e2e: bin/cluster
 	$(GO) test -count=1 -v ./test/e2e
 
 .PHONY: bench
-bench: ## the sidecar side by side with its peers: throughput, latency, idle cost
+bench: ## the sidecar side by side with its peers: throughput, latency, idle cost, shipping, parsing
 	$(GO) run ./test/bench
 
 .PHONY: images

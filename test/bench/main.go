@@ -2,7 +2,7 @@
 // CPU of the process alone, speed, memory, latency and idle cost. The figures
 // of one machine on one day are in RESULTS.md; ratios travel, seconds do not.
 //
-//	go run ./test/bench [-rounds 5] [-size 1000] [-only throughput,latency,idle] [-otel]
+//	go run ./test/bench [-rounds 5] [-size 1000] [-only throughput,latency,idle,ship,parse] [-otel]
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 var (
 	rounds  = flag.Int("rounds", 5, "runs of each subject; medians are printed")
 	megs    = flag.Int("size", 1000, "MB of lines a throughput run")
-	only    = flag.String("only", "throughput,latency,idle", "what to measure of throughput, latency, idle, ship and parse, separated by commas")
+	only    = flag.String("only", "throughput,latency,idle,ship,parse", "what to measure, separated by commas")
 	rsyslog = flag.String("rsyslog", "", "ship with rsyslog too, whose Debian packages are installed or unpacked below this `folder`")
 	otel    = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
 )
