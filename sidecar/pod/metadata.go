@@ -21,10 +21,12 @@ const (
 	maxFile   = 2 << 20 // the API takes 256 KiB of annotations, which quoting makes up to four times as long
 )
 
-// unwantedAnnotation are those that say nothing about the pod: our own, and
-// kubectl's copy of the whole manifest.
+// unwantedAnnotation are those that say nothing about the pod: our own, kubectl's
+// copy of the whole manifest, and what the kubelet notes for itself about where
+// and when it has seen the pod, which no API server knows.
 func unwantedAnnotation(key string) bool {
-	return strings.HasPrefix(key, "logging.taco/") || key == "kubectl.kubernetes.io/last-applied-configuration"
+	return strings.HasPrefix(key, "logging.taco/") || strings.HasPrefix(key, "kubernetes.io/config.") ||
+		key == "kubectl.kubernetes.io/last-applied-configuration"
 }
 
 // metadata is one file of the folder: labels or annotations.

@@ -67,7 +67,7 @@ func TestJSON(t *testing.T) {
 		{"escapes", environment(), "", `a="line\nquote\"back\\slash\x00\té\u2028\U0001f32e="`, "", `{"annotations":{"a":"line\nquote\"back\\slash\u0000\té` + "\u2028🌮" + `="}}`, nil},
 		{"bytes that are no text", environment(config.EnvPodName, "\xff"), "", `a="\xff\xfeé"`, "\xed", `{"pod_name":"` + "\ufffd" + `","container_name":"` + "\ufffd" + `","annotations":{"a":"` + "\ufffd\ufffdé" + `"}}`, nil},
 		{"a key that needs escapes", environment(), "a\"\\\x01=\"x\"", "", "", `{"labels":{"a\"\\\u0001":"x"}}`, nil},
-		{"what says nothing of the pod", environment(), `logging.taco/label="kept"`, "kubectl.kubernetes.io/last-applied-configuration=\"{}\"\nlogging.taco/paths=\"/a\"\nlogging.tacos/x=\"y\"", "", `{"labels":{"logging_taco/label":"kept"},"annotations":{"logging_tacos/x":"y"}}`, nil},
+		{"what says nothing of the pod", environment(), `logging.taco/label="kept"`, "kubectl.kubernetes.io/last-applied-configuration=\"{}\"\nkubernetes.io/config.seen=\"2026-01-02T03:04:05.678901234Z\"\nkubernetes.io/config.source=\"api\"\nlogging.taco/paths=\"/a\"\nlogging.tacos/x=\"y\"", "", `{"labels":{"logging_taco/label":"kept"},"annotations":{"logging_tacos/x":"y"}}`, nil},
 		{"only what says nothing", environment(), "", `logging.taco/paths="/a"`, "", `{}`, nil},
 		{"a last newline", environment(), "a=\"1\"\n", "", "", `{"labels":{"a":"1"}}`, nil},
 		{"the longest value", environment(), "", `a="` + long + `"`, "", `{"annotations":{"a":"` + long + `"}}`, nil},
