@@ -71,7 +71,7 @@ func (c *client) connect() (*http.Transport, string) {
 	changed, err := c.creds.refresh(time.Now())
 	if err != nil && err.Error() != c.said {
 		c.said = err.Error()
-		c.log.Warn("the credentials cannot be used as they are now; going on with the last good ones", "error", err)
+		c.log.Warn("the credentials cannot be used as they are now; going on with the last good ones, if there were any", "error", err)
 	}
 	if changed {
 		c.said = ""

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,6 +104,9 @@ func (c *credentials) read() error {
 			return fmt.Errorf("read the credentials: %w", err)
 		}
 		values[name] = string(b)
+	}
+	if c.dir != "" && strings.Join(slices.Collect(maps.Values(values)), "") == "" {
+		return fmt.Errorf("%s has none of the files %s; is the Secret there?", c.dir, strings.Join(secretFiles, ", "))
 	}
 	authorization, err := authorize(values)
 	if err != nil {

@@ -80,9 +80,34 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 	if look(lookEvery) || k.authorization != "Bearer three" {
 		t.Error("a broken file was taken")
 	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if look(lookEvery) || k.authorization != "Bearer three" {
+		t.Error("the last good ones were forgotten when the Secret went")
+	}
 	write("fourth")
 	if !look(lookEvery) || k.authorization != "Bearer fourth" {
 		t.Error(k.authorization)
+	}
+}
+
+// A Secret that is not there yet is said once, and used when it comes.
+func TestCredentialsThatComeLater(t *testing.T) {
+	dir := t.TempDir()
+	k := credentials{dir: dir, getenv: func(string) string { return "" }}
+	now := time.Now()
+	if changed, err := k.refresh(now); changed || err == nil || !strings.Contains(err.Error(), dir+" has none of the files username, ") {
+		t.Errorf("%v, %v", changed, err)
+	}
+	if changed, err := k.refresh(now.Add(lookEvery)); changed || err != nil {
+		t.Errorf("once more: %v, %v", changed, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("tok"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := k.refresh(now.Add(2 * lookEvery)); !changed || err != nil || k.authorization != "Bearer tok" {
+		t.Errorf("%v, %v: %q", changed, err, k.authorization)
 	}
 }
 
