@@ -60,8 +60,9 @@ func serve(c config.Config, once bool) int {
 		Log:          log,
 	}
 	if c.Ships() {
-		// Documents are longer than their lines: this much fills a bulk.
-		o.MaxRange = int(c.Output.BatchSize) / 2
+		// Documents are longer than their lines: this much fills the bulks that
+		// may be under way.
+		o.MaxRange = int(c.Output.BatchSize) * c.Output.InFlight / 2
 	}
 	readers, err := readersOf(c)
 	if err != nil {
