@@ -81,16 +81,21 @@ func describe(out io.Writer, r inject.Report, hints []string) {
 	fmt.Fprintf(out, "  cost\n    requests %s; limits %s\n",
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Requests }),
 		total(r.Containers, func(c corev1.Container) corev1.ResourceList { return c.Resources.Limits }))
-	if ships(r) {
-		fmt.Fprintln(out, "    every line goes over the network to the output, and none to the node's container log")
-	} else {
-		fmt.Fprintln(out, "    every line is written a second time, to the node's container log, where kubectl logs reads it")
+	// Each output has one sidecar; the others stream.
+	outputs := 0
+	for _, f := range r.Findings {
+		if f.Reason == inject.OutputChosen {
+			outputs++
+		}
 	}
-}
-
-// ships tells whether the pod's lines go to an output.
-func ships(r inject.Report) bool {
-	return slices.ContainsFunc(r.Findings, func(f inject.Finding) bool { return f.Reason == inject.OutputChosen })
+	switch streams := len(r.Containers) > outputs; {
+	case outputs == 0:
+		fmt.Fprintln(out, "    every line is written a second time, to the node's container log, where kubectl logs reads it")
+	case !streams:
+		fmt.Fprintln(out, "    every line goes over the network to the output, and none to the node's container log")
+	default:
+		fmt.Fprintln(out, "    every line that is streamed is written a second time, to the node's container log; every other one goes over the network")
+	}
 }
 
 // section writes the findings of a severity and, where given, of some reasons.

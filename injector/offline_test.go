@@ -145,6 +145,24 @@ func TestShipExample(t *testing.T) {
 	}
 }
 
+// A pod with both kinds of sidecar has both kinds of cost.
+func TestExplainMixed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	if err := os.WriteFile(file, []byte("outputs: {search: {to: 'https://es.logging:9200'}}\ndefault-output: search\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	in := strings.Replace(goodPod, "spec:", "    logging.taco/config: |\n      - paths: /var/log/audit.log\n        mode: ship\nspec:", 1)
+	out, errs, status := command(t, in, "explain", "-f", "-", "--config", file)
+	for _, want := range []string{"injected with taco-logs, taco-ship", "is streamed is written a second time", "every other one goes over", "requests cpu 15m, memory 48Mi"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if status != 0 || errs != "" {
+		t.Errorf("status %d, errors %q", status, errs)
+	}
+}
+
 // The likeliest mistake: annotations on the Deployment reach no pod.
 func TestMisplacedAnnotation(t *testing.T) {
 	in := `apiVersion: apps/v1

@@ -9,25 +9,22 @@
 package annotation
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-
-	"logging.taco/sidecar/config"
 )
 
 // Request is what the annotations ask for. A zero field was not asked for: the
 // profile decides.
 type Request struct {
-	Paths     []Path
-	Mode      Delivery
-	Output    string
-	Split     bool
-	Emit      config.Emit
-	Multiline string
-	Charset   string
+	// Sources are what to read, in the annotations' order: first what paths
+	// names, then what config does.
+	Sources []Source
+	// Settings are for the sources that do not say otherwise.
+	Settings  Settings
 	Native    NativePolicy
 	Image     string
 	CPU       *resource.Quantity
@@ -38,31 +35,31 @@ type Request struct {
 	OptOut bool
 }
 
-// Path is one item of the paths annotation.
+// Source is a set of files that are read and delivered in the same way.
+type Source struct {
+	Paths []Path
+	// Settings are the source's own; see Request.Settings for the others.
+	Settings Settings
+	// Places are where the source's own settings stand, by key without prefix.
+	Places map[string]Place
+}
+
+// Path is one file or glob of a source.
 type Path struct {
+	Place
 	// Container is the container that writes the files; empty: not said.
 	Container string
 	// Pattern is an absolute file or glob, cleaned.
 	Pattern string
-	// Position counts the items from 1.
-	Position int
 }
 
-// String is the item as it is written in the annotation.
+// String is the path as it is written in the annotation.
 func (p Path) String() string {
 	if p.Container == "" {
 		return p.Pattern
 	}
 	return p.Container + ":" + p.Pattern
 }
-
-// Delivery is where the lines go, the value of the mode annotation.
-type Delivery string
-
-const (
-	Stream Delivery = "stream" // to the sidecar's standard output
-	Ship   Delivery = "ship"   // to an output of the profile
-)
 
 // NativePolicy says whether the sidecar is an init container that restarts.
 type NativePolicy string
@@ -87,23 +84,30 @@ func Parse(pod *corev1.Pod) (req Request, present bool, err error) {
 			return Request{OptOut: true}, true, nil
 		}
 	}
-	req.Mode = Stream
 	var errs Errors
 	for _, key := range keys {
-		value := pod.Annotations[key]
-		if e := req.set(key, value); e != nil {
-			errs = append(errs, e...)
-		}
+		errs = append(errs, req.set(key, pod.Annotations[key])...)
 	}
-	errs = append(errs, req.together(pod.Annotations)...)
-	if _, ok := pod.Annotations[Paths]; !ok {
-		errs = append(errs, &Error{Key: Paths, Kind: MissingPaths,
+	if !slices.Contains(keys, Paths) && !slices.Contains(keys, Config) {
+		errs = append(errs, &Error{Place: Place{Key: Paths}, Kind: MissingPaths,
 			Reason: "needed, as it names the files to read, for example /var/log/app.log"})
+	}
+	if n := req.paths(); n > maxPaths && len(errs) == 0 {
+		errs = append(errs, &Error{Place: Place{Key: Config}, Value: pod.Annotations[Config], Kind: InvalidValue,
+			Reason: fmt.Sprintf("%d paths in all, more than the %d that one pod may have; use globs", n, maxPaths)})
 	}
 	if len(errs) > 0 {
 		return Request{}, true, errs
 	}
 	return req, true, nil
+}
+
+// paths is the number of paths of all sources.
+func (r *Request) paths() (n int) {
+	for _, s := range r.Sources {
+		n += len(s.Paths)
+	}
+	return n
 }
 
 // ours are the keys that Parse has to look at, sorted.
@@ -120,66 +124,45 @@ func ours(annotations map[string]string) []string {
 
 // set parses one annotation into its field.
 func (r *Request) set(key, value string) Errors {
-	fault := ""
+	reason := ""
+	if len(value) > maxValue && slices.Contains(Keys, key) {
+		return Errors{{Place: Place{Key: key}, Value: value, Kind: InvalidValue, Reason: fmt.Sprintf("longer than %d KiB", maxValue>>10)}}
+	}
 	switch key {
 	case Paths:
-		var errs Errors
-		r.Paths, errs = parsePaths(value)
+		paths, errs := parsePaths(value)
+		r.Sources = slices.Insert(r.Sources, 0, Source{Paths: paths})
 		return errs
-	case Mode:
-		r.Mode = Delivery(value)
-		fault = oneOf(value, string(Stream), string(Ship))
-	case Output:
-		r.Output, fault = parseName(value)
-	case Split:
-		r.Split, fault = parseBool(value)
-	case Emit:
-		r.Emit = config.Emit(value)
-		fault = oneOf(value, string(config.EmitRaw), string(config.EmitPrefix), string(config.EmitJSON))
-	case Multiline:
-		r.Multiline, fault = value, reason(value, config.CheckMultiline)
-	case Charset:
-		r.Charset, fault = value, reason(value, config.CheckCharset)
+	case Config:
+		sources, errs := parseSources(value)
+		r.Sources = append(r.Sources, sources...)
+		return errs
 	case Native:
 		r.Native = NativePolicy(value)
-		fault = oneOf(value, string(NativeAuto), string(NativeTrue), string(NativeFalse))
+		reason = oneOf(value, string(NativeAuto), string(NativeTrue), string(NativeFalse))
 	case Image:
-		r.Image, fault = parseImage(value)
+		r.Image, reason = parseImage(value)
 	case CPU:
-		r.CPU, fault = parseQuantity(value, "10m")
+		r.CPU, reason = parseQuantity(value, "10m")
 	case Memory:
-		r.Memory, fault = parseQuantity(value, "32Mi")
+		r.Memory, reason = parseQuantity(value, "32Mi")
 	case SizeLimit:
-		r.SizeLimit, fault = parseQuantity(value, "500Mi")
+		r.SizeLimit, reason = parseQuantity(value, "500Mi")
 	case RunAsUser:
-		r.RunAsUser, fault = parseUser(value)
+		r.RunAsUser, reason = parseUser(value)
 	case Inject:
-		_, fault = parseBool(value)
+		_, reason = parseBool(value)
 	default:
-		return Errors{{Key: key, Value: value, Kind: UnknownKey, Reason: suggest(key)}}
+		f, known := r.Settings.set(strings.TrimPrefix(key, Prefix), value)
+		switch {
+		case !known:
+			return Errors{{Place: Place{Key: key}, Value: value, Kind: UnknownKey, Reason: Suggest(key, Keys)}}
+		case f != nil:
+			return Errors{{Place: Place{Key: key, Position: f.item}, Value: f.value, Kind: InvalidValue, Reason: f.reason}}
+		}
 	}
-	if fault == "" {
+	if reason == "" {
 		return nil
 	}
-	return Errors{{Key: key, Value: value, Kind: InvalidValue, Reason: fault}}
-}
-
-// together finds the keys that contradict the mode. Each would be without any
-// effect, which is not what its author expects.
-func (r *Request) together(annotations map[string]string) (errs Errors) {
-	refuse := func(key, reason string) {
-		if value, ok := annotations[key]; ok {
-			errs = append(errs, &Error{Key: key, Value: value, Kind: InvalidValue, Reason: reason})
-		}
-	}
-	switch r.Mode {
-	case Stream:
-		refuse(Output, "names what mode: ship sends to, and this pod streams; leave it out, or add "+Mode+": ship")
-	case Ship:
-		refuse(Emit, "is for stdout, and this pod ships: each record becomes a document; leave it out")
-		if r.Split {
-			refuse(Split, "tells files apart in kubectl logs, and this pod ships: each document names its file; leave it out")
-		}
-	}
-	return errs
+	return Errors{{Place: Place{Key: key}, Value: value, Kind: InvalidValue, Reason: reason}}
 }

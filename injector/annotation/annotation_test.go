@@ -32,7 +32,7 @@ func TestParseAll(t *testing.T) {
 	if err != nil || !present {
 		t.Fatal(present, err)
 	}
-	if len(req.Paths) != 2 || req.Mode != annotation.Stream || !req.Split || req.Emit != config.EmitJSON || req.Native != annotation.NativeFalse ||
+	if len(req.Sources) != 1 || len(req.Sources[0].Paths) != 2 || req.Settings.Mode != annotation.Stream || !*req.Settings.Split || req.Settings.Emit != config.EmitJSON || req.Native != annotation.NativeFalse ||
 		req.Image == "" || req.CPU.String() != "10m" || req.Memory.String() != "1Gi" || *req.RunAsUser != 0 || req.SizeLimit.String() != "5G" || req.OptOut {
 		t.Errorf("%+v", req)
 	}
@@ -73,10 +73,12 @@ func TestPaths(t *testing.T) {
 	} {
 		req, _, err := annotation.Parse(annotated("paths", value))
 		var got []string
-		for i, p := range req.Paths {
-			got = append(got, p.String())
-			if p.Position != i+1 {
-				t.Errorf("%q: position %d of item %d", value, p.Position, i+1)
+		if err == nil {
+			for i, p := range req.Sources[0].Paths {
+				got = append(got, p.String())
+				if p.Place != (annotation.Place{Key: annotation.Paths, Position: i + 1}) {
+					t.Errorf("%q: place %v of item %d", value, p.Place, i+1)
+				}
 			}
 		}
 		if err != nil || !slices.Equal(got, want) {
@@ -92,11 +94,11 @@ func TestFaults(t *testing.T) {
 			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
 			"/" + strings.Repeat("x", 5000): "longer", strings.Repeat("/a,", 200) + "/a": "more than"},
 		"mode":        {"": "use stream or ship", "Stream": "use stream or ship", "kafka": "use stream or ship"},
-		"output":      {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name", "ok": "this pod streams"},
+		"output":      {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name"},
 		"split":       {"": "true or false", "yes": "true or false", "TRUE": "true or false", " true": "true or false"},
 		"emit":        {"": "raw, prefix or json", "xml": "raw, prefix or json"},
 		"native":      {"": "auto, true or false", "1": "auto, true or false"},
-		"image":       {"": "reference", "a b": "reference", "-x": "reference", "a@sha256:12": "reference", strings.Repeat("a", 64<<10): "reference"},
+		"image":       {"": "reference", "a b": "reference", "-x": "reference", "a@sha256:12": "reference", strings.Repeat("a", 1<<10): "reference", strings.Repeat("a", 64<<10): "longer than 32 KiB"},
 		"cpu":         {"": "quantity", "0": "quantity", "-1": "quantity", "ten": "quantity", "1e-99999999": "quantity", "1e99999999": "quantity"},
 		"memory":      {"": "quantity", "0": "quantity"},
 		"size-limit":  {"": "quantity", "1 Gi": "quantity"},
@@ -108,7 +110,16 @@ func TestFaults(t *testing.T) {
 		"size_limit":  {"x": "did you mean logging.taco/size-limit?"},
 		"multiline":   {"": "empty", "jva": "java, python, go", "(": "regular expression"},
 		"charset":     {"": "empty", "klingon": "WHATWG"},
-		"format":      {"json": "not a key of this version"},
+		"format":      {"": "empty", " ": "empty", "xml": "use none, json", "csv:a,a": "two columns", "regexp:(": "regular expression", "json:x": "nothing can follow"},
+		"types":       {"": "empty", "a": "KEY:TYPE", "a:colour": "integer"},
+		"time-key":    {"": "empty"},
+		"time-format": {"": "empty", "sometimes": "time"},
+		"time-zone":   {"": "empty", "Mars/Olympus": "time zone", "../../etc/passwd": "time zone", "Local": "time zone"},
+		"drop":        {"": "empty", "\n": "empty", "a\n(\nb": "regular expression", "a\n\nb": "every record"},
+		"keep":        {"": "empty", "[": "regular expression"},
+		"redact":      {"": "empty", "(?<a": "regular expression", "x*": "empty"},
+		"add":         {"": "empty", "team": "KEY=VALUE", "a=1\na=2": "twice", "log=x": "document's own", "=x": "name"},
+		"config":      {"": "empty", "  \n": "empty", "# nothing": "empty", "a: b: c": "not YAML", "paths: [/a]": "a list of sources", "[]": "a list of sources", "x": "a list of sources"},
 		"":            {"x": "not a key"},
 		"cp":          {"x": "not a key"},
 	} {
@@ -130,35 +141,6 @@ func TestFaults(t *testing.T) {
 			if !strings.Contains(e.Error(), annotation.Quote(e.Value)) {
 				t.Errorf("%s: no value in %q", key, e.Error())
 			}
-		}
-	}
-}
-
-func TestShip(t *testing.T) {
-	for _, test := range []struct {
-		annotations []string
-		output      string
-		fault       string // key and part of the reason
-	}{
-		{[]string{"mode", "ship"}, "", ""},
-		{[]string{"mode", "ship", "output", "search-2"}, "search-2", ""},
-		{[]string{"mode", "ship", "split", "false", "multiline", "java", "charset", "euc-kr", "memory", "64Mi"}, "", ""},
-		{[]string{"mode", "ship", "emit", "json"}, "", `logging.taco/emit: "json": is for stdout`},
-		{[]string{"mode", "ship", "emit", "xml"}, "", `logging.taco/emit: "xml": use raw`},
-		{[]string{"mode", "ship", "split", "true"}, "", `logging.taco/split: "true": tells files apart`},
-		{[]string{"mode", "stream", "output", "search"}, "", `logging.taco/output: "search": names what mode: ship sends to`},
-		{[]string{"output", "search"}, "", "add logging.taco/mode: ship"},
-		{[]string{"mode", "shop", "output", "search", "split", "true"}, "", `logging.taco/mode: "shop": use stream or ship`},
-	} {
-		req, _, err := annotation.Parse(annotated(append(test.annotations, "paths", "/a/b")...))
-		if test.fault == "" {
-			if err != nil || req.Mode != annotation.Ship || req.Output != test.output {
-				t.Errorf("%q: %v, %+v", test.annotations, err, req)
-			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), test.fault) || test.annotations[1] == "shop" && strings.Contains(err.Error(), "; ") {
-			t.Errorf("%q: %v, not %s", test.annotations, err, test.fault)
 		}
 	}
 }
@@ -202,6 +184,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("cpu", "1e-9")
 	f.Add("image", "a/b:c@sha256:")
 	f.Add("pahts", "..")
+	f.Add("config", "- paths: [/a, 'app:/b,c']\n  mode: ship\n  format: csv:a,b\n  drop: [x]\n  add: {c: d}\n- &x {paths: /d}\n- *x\n")
+	f.Add("add", "a=b\nc=d")
+	f.Add("redact", "(?P<a>x)\n[0-9]+")
 	f.Fuzz(func(t *testing.T, key, value string) {
 		pod := annotated("paths", "/ok/ok", key, value)
 		req, present, err := annotation.Parse(pod)
@@ -210,10 +195,12 @@ func FuzzParse(f *testing.F) {
 		}
 		if err == nil {
 			c := config.Default()
-			for _, p := range req.Paths {
-				c.Sources = append(c.Sources, config.Source{Paths: []string{p.Pattern}})
+			for _, s := range req.Sources {
+				for _, p := range s.Paths {
+					c.Sources = append(c.Sources, config.Source{Paths: []string{p.Pattern}})
+				}
 			}
-			if fault := c.Validate(); len(req.Paths) > 0 && fault != nil {
+			if fault := c.Validate(); len(c.Sources) > 0 && fault != nil {
 				t.Errorf("the sidecar would refuse it: %v", fault)
 			}
 			return

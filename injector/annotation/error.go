@@ -15,26 +15,47 @@ const (
 	MissingPaths Kind = "MissingPaths" // annotated, but with no files to read
 )
 
+// Place is where something stands in the pod's annotations.
+type Place struct {
+	Key string
+	// Line of the value's YAML and key of the source there, for the config
+	// annotation; 0 and empty for the others.
+	Line  int
+	Field string
+	// Position in a list, from 1; 0: the value as a whole.
+	Position int
+}
+
+// Within is the place in the annotation's value, to be put before what is said
+// of it: "line 3: paths: item 2: "; empty for the value as a whole.
+func (p Place) Within() string {
+	var b strings.Builder
+	if p.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", p.Line)
+	}
+	if p.Field != "" {
+		b.WriteString(p.Field + ": ")
+	}
+	if p.Position > 0 {
+		fmt.Fprintf(&b, "item %d: ", p.Position)
+	}
+	return b.String()
+}
+
 // Error is one annotation that cannot be used.
 type Error struct {
-	Key   string
-	Value string // the faulty item where the value is a list
-	// Position of the faulty item in a list, from 1; 0: the value as a whole.
-	Position int
-	Reason   string
-	Kind     Kind
+	Place
+	Value  string // the faulty part where the value has several
+	Reason string
+	Kind   Kind
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Key)
-	if e.Position > 0 {
-		fmt.Fprintf(&b, ": item %d", e.Position)
-	}
+	text := e.Key + ": " + e.Within()
 	if e.Value != "" || e.Kind != MissingPaths {
-		fmt.Fprintf(&b, ": %s", Quote(e.Value))
+		text += Quote(e.Value) + ": "
 	}
-	return b.String() + ": " + e.Reason
+	return text + e.Reason
 }
 
 // Errors are all errors of one pod, in the order of keys and positions.

@@ -33,6 +33,45 @@ const (
 	// what comes out is UTF-8. Default utf-8.
 	Charset = Prefix + "charset"
 
+	// Format names the parser that finds fields in a record: none, json, logfmt,
+	// ltsv, csv, tsv, apache2, nginx, syslog, csv: or tsv: and the columns' names,
+	// or regexp: and an expression with named groups.
+	Format = Prefix + "format"
+
+	// Types are types of fields, such as status:integer,took:float.
+	Types = Prefix + "types"
+
+	// TimeKey is the field with the record's time.
+	TimeKey = Prefix + "time-key"
+
+	// TimeFormat is how the time is written: rfc3339, apache, epoch, epoch_ms,
+	// epoch_us, epoch_ns, a strptime format or a Go layout. Without a format of
+	// the record, the time stands at its start.
+	TimeFormat = Prefix + "time-format"
+
+	// TimeZone is that of times that do not say theirs: a name such as
+	// Asia/Seoul, or an offset such as +09:00.
+	TimeZone = Prefix + "time-zone"
+
+	// Drop has an expression in each line: a record that one of them matches does
+	// not go out.
+	Drop = Prefix + "drop"
+
+	// Keep has an expression in each line: a record that none of them matches
+	// does not go out.
+	Keep = Prefix + "keep"
+
+	// Redact has an expression in each line: what they match, or their named
+	// groups, is replaced by [redacted]. The profile's come on top.
+	Redact = Prefix + "redact"
+
+	// Add has a constant field in each line, as KEY=VALUE.
+	Add = Prefix + "add"
+
+	// Config is a YAML list of sources where files differ: each has paths, and
+	// any of the settings above, mode to add, for itself.
+	Config = Prefix + "config"
+
 	// Native is true for a native sidecar (an init container that restarts),
 	// false for a plain container, auto for what the cluster can do.
 	Native = Prefix + "native"
@@ -63,4 +102,5 @@ const (
 )
 
 // Keys are all keys that Parse knows, in the order in which they are explained.
-var Keys = []string{Paths, Mode, Output, Split, Emit, Multiline, Charset, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}
+var Keys = []string{Paths, Mode, Output, Split, Emit, Multiline, Charset, Format, Types, TimeKey, TimeFormat, TimeZone,
+	Drop, Keep, Redact, Add, Config, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}

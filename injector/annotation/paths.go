@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxPaths = 100  // more is a mistake, and each may become a container
-	maxPath  = 4096 // PATH_MAX
+	maxPaths = 100      // more is a mistake, and each may become a container
+	maxPath  = 4096     // PATH_MAX
+	maxValue = 32 << 10 // all annotations of a pod have 256 KiB, and the status is one of them
 )
 
 // parsePaths reads the value of the paths annotation. Items are separated by a
@@ -24,26 +25,33 @@ const (
 func parsePaths(value string) ([]Path, Errors) {
 	items := splitItems(value)
 	if len(items) > maxPaths {
-		return nil, Errors{{Key: Paths, Value: value, Kind: InvalidValue,
+		return nil, Errors{{Place: Place{Key: Paths}, Value: value, Kind: InvalidValue,
 			Reason: fmt.Sprintf("%d items, more than the %d that one pod may have; use globs", len(items), maxPaths)}}
 	}
 	var paths []Path
 	var errs Errors
 	for i, item := range items {
 		p, fault := parsePath(item)
-		p.Position = i + 1
-		if fault == "" {
-			if j := slices.IndexFunc(paths, func(q Path) bool { return q.Container == p.Container && q.Pattern == p.Pattern }); j >= 0 {
-				fault = fmt.Sprintf("the same as item %d", paths[j].Position)
-			}
+		p.Place = Place{Key: Paths, Position: i + 1}
+		if same := find(paths, p); fault == "" && same != nil {
+			fault = fmt.Sprintf("the same as item %d", same.Position)
 		}
 		if fault != "" {
-			errs = append(errs, &Error{Key: Paths, Value: item, Position: i + 1, Kind: InvalidValue, Reason: fault})
+			errs = append(errs, &Error{Place: p.Place, Value: item, Kind: InvalidValue, Reason: fault})
 			continue
 		}
 		paths = append(paths, p)
 	}
 	return paths, errs
+}
+
+// find is the one of the paths that is the same as p, or nil.
+func find(paths []Path, p Path) *Path {
+	i := slices.IndexFunc(paths, func(q Path) bool { return q.Container == p.Container && q.Pattern == p.Pattern })
+	if i < 0 {
+		return nil
+	}
+	return &paths[i]
 }
 
 func splitItems(value string) []string {

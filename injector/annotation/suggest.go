@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// suggest is the reason for an unknown key, with the key that was perhaps meant.
-func suggest(key string) string {
+// Suggest is the reason for an unknown key, with the one of the known that was
+// perhaps meant. Keys are compared without their prefix.
+func Suggest(key string, known []string) string {
 	name := strings.ToLower(strings.TrimPrefix(key, Prefix))
 	name = strings.NewReplacer("_", "-", ".", "-").Replace(name)
 	best, bestDistance := "", 3 // further away is another word, not a slip
-	for _, k := range Keys {
-		known := strings.TrimPrefix(k, Prefix)
-		d := distance(name, known)
-		if d < bestDistance && d < len(known)-1 {
+	for _, k := range known {
+		short := strings.TrimPrefix(k, Prefix)
+		d := distance(name, short)
+		if d < bestDistance && d < len(short)-1 {
 			best, bestDistance = k, d
 		}
 	}

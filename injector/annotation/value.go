@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -18,18 +19,6 @@ func parseBool(value string) (on bool, fault string) {
 	return value == "true", oneOf(value, "true", "false")
 }
 
-// reason is what a check has against a value. An empty one asks for nothing,
-// and so is a slip.
-func reason(value string, check func(string) error) (fault string) {
-	if value == "" {
-		return "the value is empty; leave the key out for the default"
-	}
-	if err := check(value); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
 func oneOf(value string, allowed ...string) (fault string) {
 	if slices.Contains(allowed, value) {
 		return ""
@@ -45,8 +34,10 @@ func oneOf(value string, allowed ...string) (fault string) {
 // such as 1e-99999999.
 var quantity = regexp.MustCompile(`^[0-9]{1,18}(\.[0-9]{0,9})?(m|[kMGTPE]|[KMGTPE]i|[eE][0-9]{1,2})?$`)
 
-func parseQuantity(value, example string) (*resource.Quantity, string) {
-	fault := fmt.Sprintf("not a positive quantity such as %s", example)
+// ParseQuantity takes a positive quantity; its error is a reason, to be put after
+// the value.
+func ParseQuantity(value, example string) (*resource.Quantity, error) {
+	fault := fmt.Errorf("not a positive quantity such as %s", example)
 	if !quantity.MatchString(value) {
 		return nil, fault
 	}
@@ -54,7 +45,15 @@ func parseQuantity(value, example string) (*resource.Quantity, string) {
 	if err != nil || q.Sign() <= 0 {
 		return nil, fault
 	}
-	return &q, ""
+	return &q, nil
+}
+
+func parseQuantity(value, example string) (*resource.Quantity, string) {
+	q, err := ParseQuantity(value, example)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return q, ""
 }
 
 // parseName takes the name of something in the profile.
@@ -76,9 +75,18 @@ func parseUser(value string) (*int64, string) {
 // reference is a registry's and repository's name with a tag, a digest or both.
 var reference = regexp.MustCompile(`^[a-z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
-func parseImage(value string) (string, string) {
+// CheckImage tells whether this can be an image; its error is a reason, to be put
+// after the value.
+func CheckImage(value string) error {
 	if len(value) > 512 || !reference.MatchString(value) {
-		return "", "not an image reference such as registry/repository:tag"
+		return errors.New("not an image reference such as registry/repository:tag")
+	}
+	return nil
+}
+
+func parseImage(value string) (string, string) {
+	if err := CheckImage(value); err != nil {
+		return "", err.Error()
 	}
 	return value, ""
 }

@@ -12,7 +12,6 @@ import (
 // inject is the whole way from the request to the pod; nil: denied.
 func (w *work) inject() *corev1.Pod {
 	w.limits()
-	w.chooseOutput()
 	w.lifecycle()
 	w.resolve()
 	w.volumes()
@@ -21,6 +20,12 @@ func (w *work) inject() *corev1.Pod {
 		w.gather(g)
 	}
 	if w.r.Denied() {
+		return nil
+	}
+	for _, g := range w.groups {
+		g.config = w.config(g)
+	}
+	if w.checkConfigs(); w.r.Denied() {
 		return nil
 	}
 	w.warnGrace()
@@ -40,8 +45,14 @@ func (w *work) build() *corev1.Pod {
 	spec := &pod.Spec
 	if w.native {
 		st.noteEmpty(listInit, spec.InitContainers != nil && len(spec.InitContainers) == 0)
-		at, _ := w.first()
-		spec.InitContainers = slices.Insert(spec.InitContainers, at, copies(w.sidecars)...)
+		at, _ := w.afterProxy()
+		n := slices.IndexFunc(w.groups, func(g *group) bool { return g.output != nil })
+		if n < 0 {
+			n = len(w.groups)
+		}
+		streaming, shipping := w.sidecars[:n], w.sidecars[n:]
+		spec.InitContainers = slices.Insert(spec.InitContainers, at, copies(shipping)...)
+		spec.InitContainers = slices.Insert(spec.InitContainers, 0, copies(streaming)...)
 	} else {
 		spec.Containers = append(spec.Containers, copies(w.sidecars)...)
 	}

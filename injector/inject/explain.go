@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"logging.taco/injector/annotation"
+	"logging.taco/sidecar/config"
 )
 
 // explain adds the findings that say what is added and why.
@@ -14,12 +15,12 @@ func (w *work) explain() {
 		if w.isNew(s.cover) {
 			volume = "the new volume " + s.cover.Name
 		}
-		w.r.add(Info, PathResolved, annotation.Paths, s.String(), "written by %s (%s), read through %s at %s", s.owner.Name, s.why, volume, s.cover.MountPath)
+		w.r.add(Info, PathResolved, s.Key, s.String(), "written by %s (%s), read through %s at %s%s", s.owner.Name, s.why, volume, s.cover.MountPath, s.describe())
 	}
-	w.explainOutput()
+	w.explainOutputs()
 	for _, g := range w.groups {
 		kind := "a native sidecar: starts before every other container, stops after them"
-		if _, proxy := w.first(); proxy != "" {
+		if _, proxy := w.afterProxy(); g.output != nil && proxy != "" {
 			kind = "a native sidecar: starts after " + proxy + " and stops before it, so that it has a network to the end"
 		}
 		if !w.native {
@@ -52,8 +53,36 @@ func (w *work) explain() {
 	for _, f := range w.folders {
 		w.r.add(Info, VolumeAdded, "", f.volume, "an emptyDir of at most %v; when the files in it outgrow that, the pod is evicted (%s)", &limit, annotation.SizeLimit)
 		w.r.add(Info, MountAdded, "", f.volume, "mounted in container %s at %s", f.owner.Name, f.path)
-		w.r.add(Warning, FolderCovered, annotation.Paths, f.path, "the container %s now sees an empty volume here; what its image has in this folder is hidden", f.owner.Name)
+		w.r.add(Warning, FolderCovered, f.key, f.path, "the container %s now sees an empty volume here; what its image has in this folder is hidden", f.owner.Name)
 	}
+}
+
+// describe says what is done with the records, where it is more than nothing.
+func (d delivery) describe() string {
+	var b strings.Builder
+	for _, key := range annotation.SettingKeys {
+		value, said := d.Said(key)
+		switch key {
+		case "mode", "output", "split":
+			continue // its sidecar tells
+		case "drop", "keep", "redact":
+			if n := strings.Count(value, "\n") + 1; said && n > 1 {
+				fmt.Fprintf(&b, "; %s: %d expressions", key, n)
+				continue
+			}
+		case "add":
+			value = strings.ReplaceAll(value, "\n", ", ")
+		case "emit":
+			said = value == string(config.EmitPrefix) || value == string(config.EmitJSON)
+		}
+		if said {
+			if quoted := annotation.Quote(value); quoted != `"`+value+`"` {
+				value = quoted
+			}
+			fmt.Fprintf(&b, "; %s: %s", key, value)
+		}
+	}
+	return b.String()
 }
 
 func patterns(g *group) string {

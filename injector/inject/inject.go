@@ -17,8 +17,6 @@
 package inject
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -57,9 +55,12 @@ func Inject(pod *corev1.Pod, namespace string, p profile.Profile) (*corev1.Pod, 
 	if prior != nil {
 		base, _ = strip(pod, prior)
 	}
-	w := &work{base: base, req: req, profile: p, prior: prior, r: &r}
+	w := &work{base: base, req: req, profile: p.For(namespace), prior: prior, r: &r}
 	after := w.inject()
-	if after == nil {
+	if after != nil {
+		w.checkAnnotations(after)
+	}
+	if r.Denied() {
 		return pod, r
 	}
 	if prior != nil {
@@ -116,10 +117,6 @@ func deny(r *Report, err error) {
 		return
 	}
 	for _, e := range errs {
-		at := ""
-		if e.Position > 0 {
-			at = fmt.Sprintf("item %d: ", e.Position)
-		}
-		r.add(Denied, Reason(e.Kind), e.Key, e.Value, "%s%s", at, e.Reason)
+		r.add(Denied, Reason(e.Kind), e.Key, e.Value, "%s%s", e.Within(), e.Reason)
 	}
 }

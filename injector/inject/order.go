@@ -17,12 +17,9 @@ import (
 // Istio's, Linkerd's, Kuma's, Consul's.
 var meshProxies = []string{"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"}
 
-// first is the sidecars' place among the init containers, and the name of the
-// proxy that is right before it, if one is.
-func (w *work) first() (index int, proxy string) {
-	if !w.ships() {
-		return 0, ""
-	}
+// afterProxy is the place among the init containers of sidecars that ship, and
+// the name of the proxy that is right before it, if one is.
+func (w *work) afterProxy() (index int, proxy string) {
 	for i, c := range w.base.Spec.InitContainers {
 		if isNative(&c) && slices.Contains(meshProxies, c.Name) {
 			index, proxy = i+1, c.Name

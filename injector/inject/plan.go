@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -18,18 +19,19 @@ type work struct {
 	profile profile.Profile
 	prior   *status // of an earlier injection; nil: none
 	r       *Report
-	output  *output // nil: the sidecar streams
+	outputs []*output // that its sources ship to, in the sources' order
 
 	native   bool
 	sources  []*source
 	folders  []*folder // the new volumes, sorted by container and path
-	groups   []*group  // one for each sidecar container
+	groups   []*group  // one for each sidecar container, those that stream first
 	sidecars []corev1.Container
 }
 
 // source is one path and who writes it.
 type source struct {
 	annotation.Path
+	delivery
 	owner  *corev1.Container
 	why    string               // why this container
 	cover  corev1.VolumeMount   // the owner's mount that holds the path
@@ -46,27 +48,41 @@ func (w *work) resolve() {
 		w.r.add(Denied, NoContainers, annotation.Paths, w.base.Annotations[annotation.Paths], "the pod has no containers")
 		return
 	}
-	for _, p := range w.req.Paths {
-		s := &source{Path: p}
-		if under(anchorOf(p.Pattern), reservedFolder) {
-			w.r.add(Denied, ProtectedFolder, annotation.Paths, p.String(), "item %d: lies in %s, which is the sidecar's own", p.Position, reservedFolder)
-			continue
+	deliveries := w.deliveries()
+	for i := range w.req.Sources {
+		for _, p := range w.req.Sources[i].Paths {
+			w.find(&source{Path: p, delivery: deliveries[i]})
 		}
-		if p.Container != "" {
-			s.owner, s.why = w.container(p.Container), "as named"
-			if s.owner == nil {
-				w.r.add(Denied, UnknownContainer, annotation.Paths, p.String(), "item %d: the pod has no container %q; it has %s", p.Position, p.Container, w.containerNames())
-				continue
-			}
-		} else {
-			s.owner, s.why = w.guess(p)
-		}
-		if i := slices.IndexFunc(w.sources, func(t *source) bool { return t.owner == s.owner && t.Pattern == s.Pattern }); i >= 0 {
-			w.r.add(Denied, InvalidValue, annotation.Paths, p.String(), "item %d: the same as item %d; both are of container %s", p.Position, w.sources[i].Position, s.owner.Name)
-			continue
-		}
-		w.sources = append(w.sources, s)
 	}
+}
+
+// find finds the container of one path, and takes the path up.
+func (w *work) find(s *source) {
+	if under(anchorOf(s.Pattern), reservedFolder) {
+		w.deny(ProtectedFolder, s.Place, s.String(), "lies in %s, which is the sidecar's own", reservedFolder)
+		return
+	}
+	if s.Container != "" {
+		s.owner, s.why = w.container(s.Container), "as named"
+		if s.owner == nil {
+			w.deny(UnknownContainer, s.Place, s.String(), "the pod has no container %q; it has %s", s.Container, w.containerNames())
+			return
+		}
+	} else {
+		s.owner, s.why = w.guess(s.Path)
+	}
+	// The same file may go to stdout and to an output, but not twice to one of them.
+	for _, t := range w.sources {
+		if t.owner == s.owner && t.Pattern == s.Pattern && t.output == s.output {
+			same := strings.TrimSuffix(t.Within(), ": ")
+			if s.Key != t.Key {
+				same += " of " + t.Key
+			}
+			w.deny(InvalidValue, s.Place, s.String(), "the same as %s; both are of container %s", same, s.owner.Name)
+			return
+		}
+	}
+	w.sources = append(w.sources, s)
 }
 
 // guess finds the container that writes a path when none is named.
@@ -98,9 +114,9 @@ func (w *work) guess(p annotation.Path) (*corev1.Container, string) {
 		why = "mounts a volume there"
 	}
 	if len(mounted) != 1 {
-		w.r.add(Warning, OwnerAssumed, annotation.Paths, p.String(),
-			"item %d: names no container and the pod has %d; taken as written by %s (%s); write %s:%s to be sure",
-			p.Position, len(containers), preferred.Name, why, preferred.Name, p.Pattern)
+		w.r.add(Warning, OwnerAssumed, p.Key, p.String(),
+			"%snames no container and the pod has %d; taken as written by %s (%s); write %s:%s to be sure",
+			p.Within(), len(containers), preferred.Name, why, preferred.Name, p.Pattern)
 	}
 	return preferred, why
 }

@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/yaml"
 
 	"logging.taco/injector/annotation"
 	"logging.taco/injector/inject"
@@ -119,7 +120,12 @@ func TestSidecarSeesEveryPath(t *testing.T) {
 				}
 			}
 		}
-		if want := strings.Count(pod.Annotations["logging.taco/paths"], ",") + 1; paths != want {
+		want := 0
+		req, _, _ := annotation.Parse(pod)
+		for _, s := range req.Sources {
+			want += len(s.Paths)
+		}
+		if paths != want {
 			t.Errorf("%d of %d paths", paths, want)
 		}
 	})
@@ -172,13 +178,14 @@ func TestShippingOfGeneratedPods(t *testing.T) {
 			return
 		}
 		held := map[string]int64{} // by volume, over its sidecars
+		single := pod.Annotations["logging.taco/config"] == ""
 		asked := pod.Annotations["logging.taco/mode"] == "ship"
 		for _, c := range report.Containers {
 			conf := configOf(t, c)
 			for _, name := range volumesOf(c) {
 				held[name] += int64(conf.MaxHeld)
 			}
-			if asked != conf.Ships() {
+			if single && asked != conf.Ships() {
 				t.Errorf("ships: %v, asked for: %v", conf.Ships(), asked)
 			}
 			if len(c.EnvFrom) > 0 || slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
@@ -186,11 +193,19 @@ func TestShippingOfGeneratedPods(t *testing.T) {
 			}) {
 				t.Errorf("a variable from a Secret or ConfigMap: %s", marshal(t, c.Env))
 			}
-			if !asked {
+			if !conf.Ships() {
 				continue
 			}
+			asked = true
 			shipped++
 			o := p.Outputs[cmp.Or(pod.Annotations["logging.taco/output"], p.DefaultOutput)]
+			if !single { // its name tells, or its address
+				for _, other := range p.Outputs {
+					if reflect.DeepEqual(other.To, conf.Output.To) {
+						o = other
+					}
+				}
+			}
 			want := o.Output
 			if o.Secret != "" {
 				want.Credentials = "/taco/credentials"
@@ -198,7 +213,7 @@ func TestShippingOfGeneratedPods(t *testing.T) {
 			if !reflect.DeepEqual(conf.Output, want) || conf.Pod != "/taco/pod" {
 				t.Errorf("output %+v, not %+v", conf.Output, want)
 			}
-			if mounts := slices.Contains(volumesOf(c), "taco-credentials"); mounts != (o.Secret != "") || !slices.Contains(volumesOf(c), "taco-pod") {
+			if mounts := slices.ContainsFunc(volumesOf(c), isCredentials); mounts != (o.Secret != "") || !slices.Contains(volumesOf(c), "taco-pod") {
 				t.Errorf("mounts are %q, the Secret is %q", volumesOf(c), o.Secret)
 			}
 		}
@@ -213,7 +228,7 @@ func TestShippingOfGeneratedPods(t *testing.T) {
 			}
 		}
 		for _, c := range slices.Concat(after.Spec.InitContainers, after.Spec.Containers) {
-			if names := volumesOf(c); c.Name != "taco-ship" && (slices.Contains(names, "taco-credentials") || slices.Contains(names, "taco-pod")) {
+			if names := volumesOf(c); !strings.HasPrefix(c.Name, "taco-ship") && (slices.ContainsFunc(names, isCredentials) || slices.Contains(names, "taco-pod")) {
 				t.Errorf("%s has volumes of the sidecar's: %q", c.Name, names)
 			}
 		}
@@ -222,6 +237,8 @@ func TestShippingOfGeneratedPods(t *testing.T) {
 		t.Errorf("only %d of %d generated pods ship; the generator proves too little", shipped, *count)
 	}
 }
+
+func isCredentials(volume string) bool { return strings.HasPrefix(volume, "taco-credentials") }
 
 // configOf is what a sidecar reads from its variable.
 func configOf(t *testing.T, c corev1.Container) config.Config {
@@ -257,6 +274,9 @@ func (g *generator) profile() profile.Profile {
 		p.Kubernetes = profile.Version{Major: 1, Minor: 25 + g.Intn(8)}
 	}
 	p.SetUser = g.chance(90)
+	if g.chance(20) {
+		p.Settings.Redact, p.Settings.Format = []string{"secret"}, "json"
+	}
 	if g.chance(90) {
 		p.Outputs = map[string]profile.Output{"a": g.output("http://a:9200"), "b": g.output("https://b-0", "https://b-1")}
 		p.DefaultOutput = pick(g, "a", "a", "b", "")
@@ -362,7 +382,8 @@ func (g *generator) container(name string, volumes []corev1.Volume) corev1.Conta
 	return c
 }
 
-func (g *generator) annotate(pod *corev1.Pod) {
+// files are of the pod's containers, mostly.
+func (g *generator) files(pod *corev1.Pod) []string {
 	files := []string{"a.log", "b.log", "*.log", "**/c.log", "?/[ab].log", "$(X).log", "spaß.log", strings.Repeat("long", 30) + ".log"}
 	var items []string
 	for range 1 + g.Intn(4) {
@@ -379,8 +400,58 @@ func (g *generator) annotate(pod *corev1.Pod) {
 			items = append(items, item)
 		}
 	}
+	return items
+}
+
+// source is one of the config annotation's, mostly as it should be.
+func (g *generator) source(pod *corev1.Pod) map[string]any {
+	s := map[string]any{"paths": g.files(pod)}
+	if g.chance(40) {
+		s["mode"] = "ship"
+		if g.chance(40) {
+			s["output"] = pick(g, "a", "b", "b", "c")
+		}
+	} else {
+		if g.chance(30) {
+			s["mode"] = "stream"
+		}
+		if g.chance(30) {
+			s["split"] = g.chance(50)
+		}
+		if g.chance(50) {
+			s["emit"] = pick(g, "raw", "json", "json", "prefix")
+		}
+	}
+	if s["mode"] == "ship" || s["emit"] == "json" {
+		if g.chance(30) {
+			s["format"] = pick(g, "json", "nginx", "none", "csv:a,b", "$(A)")
+			s["add"] = map[string]string{"a": "$(b)"}
+		}
+	}
+	for key, values := range map[string][]string{"multiline": {"java", "^x", "$(x"}, "drop": {"a", "$(A)"}, "redact": {"b+"}} {
+		if g.chance(15) {
+			s[key] = pick(g, values...)
+		}
+	}
+	return s
+}
+
+func (g *generator) annotate(pod *corev1.Pod) {
 	a := pod.Annotations
-	a["logging.taco/paths"] = strings.Join(items, ",")
+	if g.chance(75) {
+		a["logging.taco/paths"] = strings.Join(g.files(pod), ",")
+	}
+	if len(a) == 1 || g.chance(25) {
+		var sources []map[string]any
+		for range 1 + g.Intn(3) {
+			sources = append(sources, g.source(pod))
+		}
+		text, err := yaml.Marshal(sources)
+		if err != nil {
+			panic(err)
+		}
+		a["logging.taco/config"] = string(text)
+	}
 	for _, o := range [][]string{
 		{"split", "true", "true", "false"}, {"emit", "raw", "json", "prefix"}, {"native", "auto", "true", "false", "false"},
 		{"run-as-user", "0", "1000"}, {"cpu", "10m", "1"}, {"memory", "20Mi", "1e8"}, {"size-limit", "1Gi", "0.5Gi"},

@@ -28,6 +28,7 @@ const (
 	ProtectedFolder   Reason = "ProtectedFolder"   // a new volume there would break the container
 	ConflictingMounts Reason = "ConflictingMounts" // two containers' files meet at one place of the sidecar
 	UnresolvedSubPath Reason = "UnresolvedSubPath" // subPathExpr names a variable that cannot be copied
+	TooLarge          Reason = "TooLarge"          // more than Kubernetes or the kernel takes
 	ReservedName      Reason = "ReservedName"      // a container or volume of the user's has a name that the injector gives
 	ImageNotAllowed   Reason = "ImageNotAllowed"
 	LimitExceeded     Reason = "LimitExceeded" // more than the profile's max

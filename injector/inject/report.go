@@ -60,6 +60,11 @@ func (r *Report) add(s Severity, reason Reason, key, value, format string, args 
 	r.Findings = append(r.Findings, Finding{s, reason, key, value, fmt.Sprintf(format, args...)})
 }
 
+// deny adds a denial about a place in the annotations.
+func (w *work) deny(reason Reason, at annotation.Place, value, format string, args ...any) {
+	w.r.add(Denied, reason, at.Key, value, "%s%s", at.Within(), fmt.Sprintf(format, args...))
+}
+
 func (r Report) has(s Severity) bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == s })
 }

@@ -34,12 +34,12 @@ func (w *work) limits() {
 }
 
 // resources are what one sidecar container asks for.
-func (w *work) resources() corev1.ResourceRequirements {
+func (w *work) resources(g *group) corev1.ResourceRequirements {
 	if w.base.Spec.Resources != nil {
 		return corev1.ResourceRequirements{} // see warnResources
 	}
 	requests, limits := maps.Clone(w.profile.Requests), maps.Clone(w.profile.Limits)
-	if w.ships() {
+	if g.output != nil {
 		requests, limits = maps.Clone(w.profile.ShipRequests), maps.Clone(w.profile.ShipLimits)
 	}
 	if requests == nil {

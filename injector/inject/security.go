@@ -45,7 +45,7 @@ func (w *work) user(g *group) (user, group *int64) {
 		if other, _ := w.userOf(s.owner); !equal(user, other) {
 			w.r.add(Warning, UsersDiffer, annotation.Paths, s.String(),
 				"containers %s and %s run as different users; %s runs as the first's and may not be able to read the second's files; use %s%s",
-				first.Name, s.owner.Name, g.name, w.orSplit(", or "), annotation.RunAsUser)
+				first.Name, s.owner.Name, g.name, g.orSplit(", or "), annotation.RunAsUser)
 			break
 		}
 	}

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -18,16 +19,35 @@ const configVariable = "TACO_CONFIG"
 // group decides which sidecar container reads which sources.
 func (w *work) group() {
 	taken := map[string]bool{}
-	if w.req.Split {
+	with := func(name string, o *output, sources []*source) {
+		if len(sources) > 0 {
+			taken[name] = true
+			w.groups = append(w.groups, &group{name: name, output: o, sources: sources})
+		}
+	}
+	of := func(o *output, split bool) (sources []*source) {
 		for _, s := range w.sources {
-			w.groups = append(w.groups, &group{name: unique(splitText(s.Path), s.String(), taken), sources: []*source{s}})
+			if s.output == o && s.splits() == split {
+				sources = append(sources, s)
+			}
 		}
-	} else {
-		name := sidecarName
-		if w.ships() {
-			name = shipperName
+		return sources
+	}
+	with(sidecarName, nil, of(nil, false))
+	for _, o := range w.outputs {
+		name := shipperName
+		if len(w.outputs) > 1 {
+			name = label(strings.TrimPrefix(shipperName, namePrefix) + "-" + o.name)
 		}
-		w.groups = []*group{{name: name, sources: w.sources}}
+		with(name, o, of(o, false))
+	}
+	shared := len(w.groups)
+	for _, s := range of(nil, true) {
+		with(unique(splitText(s.Path), s.String(), taken), nil, []*source{s})
+	}
+	// Those that ship come last.
+	if first := slices.IndexFunc(w.groups, func(g *group) bool { return g.output != nil }); first >= 0 {
+		w.groups = slices.Concat(w.groups[:first], w.groups[shared:], w.groups[first:shared])
 	}
 	for _, g := range w.groups {
 		if w.container(g.name) != nil {
@@ -44,12 +64,12 @@ func (w *work) sidecar(g *group) corev1.Container {
 		Image:                    cmp.Or(w.req.Image, w.profile.Image),
 		ImagePullPolicy:          w.profile.ImagePullPolicy,
 		Args:                     []string{"run"},
-		Env:                      slices.Concat(g.env, w.shipEnv(), []corev1.EnvVar{{Name: configVariable, Value: w.config(g)}}),
-		Resources:                w.resources(),
+		Env:                      slices.Concat(g.env, g.shipEnv(), []corev1.EnvVar{{Name: configVariable, Value: g.config}}),
+		Resources:                w.resources(g),
 		SecurityContext:          w.securityContext(g),
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts: slices.Concat(g.mounts, w.shipMounts(), []corev1.VolumeMount{
+		VolumeMounts: slices.Concat(g.mounts, g.shipMounts(), []corev1.VolumeMount{
 			{Name: stateVolume, MountPath: stateFolder},
 			// The sidecar calls no API. A mount of its own at this place keeps the
 			// service account's token out, as Kubernetes adds the token only to
@@ -67,21 +87,18 @@ func (w *work) sidecar(g *group) corev1.Container {
 // config is the sidecar's YAML. What is left out has the sidecar's own default.
 func (w *work) config(g *group) string {
 	c := config.Config{State: stateFolder + "/" + g.name, MaxHeld: w.held(g)}
-	emit := cmp.Or(w.req.Emit, w.profile.Emit, config.EmitRaw)
-	if w.ships() {
-		emit = "" // a document has its own form
-		c.Pod, c.Output = podFolder, w.output.Output.Output
-		if w.output.Secret != "" {
+	if g.output != nil {
+		c.Pod, c.Output = podFolder, g.output.Output.Output
+		if g.output.volume != "" {
 			c.Output.Credentials = credentialsFolder
 		}
 	}
 	for _, s := range g.sources {
-		i := slices.IndexFunc(c.Sources, func(t config.Source) bool { return t.Container == s.owner.Name })
+		source := s.config()
+		i := slices.IndexFunc(c.Sources, func(t config.Source) bool { return alike(t, source) })
 		if i < 0 {
 			i = len(c.Sources)
-			c.Sources = append(c.Sources, config.Source{
-				Container: s.owner.Name, Emit: emit, Multiline: w.req.Multiline, Charset: w.req.Charset,
-			})
+			c.Sources = append(c.Sources, source)
 		}
 		c.Sources[i].Paths = append(c.Sources[i].Paths, s.Pattern)
 	}
@@ -96,6 +113,21 @@ func (w *work) config(g *group) string {
 	}
 	// The kubelet expands $(NAME) in values; $$ stands for one $.
 	return strings.ReplaceAll(string(text), "$", "$$")
+}
+
+// config is the source in the sidecar's words, without its paths.
+func (s *source) config() config.Source {
+	c := config.Source{Container: s.owner.Name, Multiline: s.Multiline, Charset: s.Charset, Rules: s.Rules}
+	if !s.ships() {
+		c.Emit = cmp.Or(s.Emit, config.EmitRaw)
+	}
+	return c
+}
+
+// alike tells whether two sources differ in nothing but their paths.
+func alike(a, b config.Source) bool {
+	a.Paths, b.Paths = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 const (

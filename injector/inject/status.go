@@ -102,7 +102,7 @@ func (st *status) isOurVolume(v *corev1.Volume) bool {
 	if !strings.HasPrefix(v.Name, namePrefix) || !slices.Contains(st.Volumes, v.Name) {
 		return false
 	}
-	return v.EmptyDir != nil || v.Name == podVolume && v.DownwardAPI != nil || v.Name == credentialsVolume && v.Secret != nil
+	return v.EmptyDir != nil || v.Name == podVolume && v.DownwardAPI != nil || strings.HasPrefix(v.Name, credentialsVolume) && v.Secret != nil
 }
 
 // strip is the pod as it was before, and the names of what was taken out.

@@ -37,13 +37,13 @@ func (w *work) copyVariables(g *group, owner *corev1.Container, expression strin
 		}
 		at := lastEnv(g.env, e.Name)
 		switch {
-		case e.Name == configVariable || lastEnv(w.shipEnv(), e.Name) >= 0:
+		case e.Name == configVariable || lastEnv(g.shipEnv(), e.Name) >= 0:
 			w.r.add(Denied, UnresolvedSubPath, annotation.Paths, expression, "the variable %s belongs to the sidecar", e.Name)
 		case at < 0:
 			g.env = append(g.env, *e.DeepCopy())
 		case !sameJSON(g.env[at], e):
 			w.r.add(Denied, UnresolvedSubPath, annotation.Paths, expression,
-				"the variable %s differs between containers of one sidecar; use %sone value in both", e.Name, w.orSplit(", or "))
+				"the variable %s differs between containers of one sidecar; use %sone value in both", e.Name, g.orSplit(", or "))
 		}
 	}
 }

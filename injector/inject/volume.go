@@ -24,15 +24,18 @@ const (
 type folder struct {
 	owner  *corev1.Container
 	path   string
+	key    string // of the annotation that is the reason
 	volume string
 }
 
 // group is what one sidecar container reads.
 type group struct {
 	name    string
+	output  *output // nil: stdout
 	sources []*source
 	mounts  []corev1.VolumeMount // sorted by path, without state and token
 	env     []corev1.EnvVar      // what the mounts' subPathExpr name
+	config  string               // the sidecar's YAML, as its variable has it
 }
 
 // volumes decides on the new volumes and finds every source's mounts.
@@ -43,12 +46,12 @@ func (w *work) volumes() {
 		}
 		at := folderOf(s.Pattern)
 		if protected(at) {
-			w.r.add(Denied, ProtectedFolder, annotation.Paths, s.String(),
-				"item %d: needs a new volume over %s of container %s, which would hide what the container needs there; write the files to a folder of their own, or mount a volume yourself",
-				s.Position, at, s.owner.Name)
+			w.deny(ProtectedFolder, s.Place, s.String(),
+				"needs a new volume over %s of container %s, which would hide what the container needs there; write the files to a folder of their own, or mount a volume yourself",
+				at, s.owner.Name)
 			continue
 		}
-		w.folders = append(w.folders, &folder{owner: s.owner, path: at})
+		w.folders = append(w.folders, &folder{owner: s.owner, path: at, key: s.Key})
 	}
 	// Of folders that lie in one another only the outermost gets a volume.
 	slices.SortStableFunc(w.folders, func(a, b *folder) int {
@@ -58,6 +61,9 @@ func (w *work) volumes() {
 		return outer.owner == inner.owner && under(inner.path, outer.path)
 	})
 	taken := map[string]bool{stateVolume: true, podVolume: true, credentialsVolume: true}
+	for _, o := range w.outputs {
+		taken[o.volume] = true
+	}
 	for _, v := range w.base.Spec.Volumes {
 		taken[v.Name] = true
 		if v.Name == stateVolume || slices.ContainsFunc(w.shipVolumes(), func(ours corev1.Volume) bool { return ours.Name == v.Name }) {
@@ -122,7 +128,7 @@ func (w *work) gather(g *group) {
 			}
 			n := g.mounts[same]
 			if n.Name != m.Name || n.SubPath != m.SubPath || n.SubPathExpr != m.SubPathExpr {
-				w.conflict(s, at, owners[at])
+				w.conflict(g, s, at, owners[at])
 			}
 		}
 	}
@@ -132,7 +138,7 @@ func (w *work) gather(g *group) {
 			at := path.Clean(m.MountPath)
 			own := slices.ContainsFunc(s.mounts, func(n corev1.VolumeMount) bool { return path.Clean(n.MountPath) == at })
 			if !own && s.needs(m) {
-				w.conflict(s, at, owners[at])
+				w.conflict(g, s, at, owners[at])
 			}
 		}
 	}
@@ -145,16 +151,16 @@ func (w *work) gather(g *group) {
 	w.readOnly(g)
 }
 
-func (w *work) conflict(s *source, at string, other *corev1.Container) {
-	w.r.add(Denied, ConflictingMounts, annotation.Paths, s.String(),
-		"item %d: containers %s and %s have different volumes at %s, and one sidecar cannot have both there; use %sone volume for both",
-		s.Position, other.Name, s.owner.Name, at, w.orSplit(", or "))
+func (w *work) conflict(g *group, s *source, at string, other *corev1.Container) {
+	w.deny(ConflictingMounts, s.Place, s.String(),
+		"containers %s and %s have different volumes at %s, and one sidecar cannot have both there; use %sone volume for both",
+		other.Name, s.owner.Name, at, g.orSplit(", or "))
 }
 
 // orSplit is the advice to have a sidecar for each path, and what joins it to
 // another; nothing where the sidecar ships, as that one cannot be split.
-func (w *work) orSplit(or string) string {
-	if w.ships() {
+func (g *group) orSplit(or string) string {
+	if g.output != nil {
 		return ""
 	}
 	return annotation.Split + `: "true"` + or

@@ -24,40 +24,24 @@ type Output struct {
 	Secret string
 }
 
-// lineError is something in the document that cannot be used, with its line.
-type lineError struct {
-	line               int
-	key, value, reason string
-}
-
-func (e *lineError) Error() string {
-	return fmt.Sprintf("line %d: %s: %q: %s", e.line, e.key, e.value, e.reason)
-}
-
-// decodeOutputs reads the map of outputs; n is the zero Node where there is none.
-func decodeOutputs(n *yaml.Node) (map[string]Output, error) {
-	if n.IsZero() || n.Tag == "!!null" {
-		return nil, nil
-	}
-	var outputs map[string]Output
-	var errs []error
-	err := eachKey(n, "outputs", func(name, value *yaml.Node) {
-		key := "outputs." + name.Value
+// outputs reads the map of outputs; in a namespace's part they come on top of
+// the whole's.
+func (d *decoder) outputs(n *yaml.Node, at string, p *Profile) {
+	d.join(eachKey(n, at, func(name, value *yaml.Node) {
 		if faults := validation.IsDNS1123Label(name.Value); len(faults) > 0 {
-			errs = append(errs, &lineError{name.Line, "outputs", name.Value, "a name has lower case letters, digits and -, at most 63"})
+			d.refuse(name, at, "a name has lower case letters, digits and -, at most 63")
 			return
 		}
-		o, err := decodeOutput(value, key)
+		o, err := decodeOutput(value, at+"."+name.Value)
 		if err != nil {
-			errs = append(errs, err)
+			d.join(err)
 			return
 		}
-		if outputs == nil {
-			outputs = map[string]Output{}
+		if p.Outputs == nil {
+			p.Outputs = map[string]Output{}
 		}
-		outputs[name.Value] = o
-	})
-	return outputs, errors.Join(append(errs, err)...)
+		p.Outputs[name.Value] = o
+	}))
 }
 
 // decodeOutput reads one output and has the sidecar's own rules decide on it.
@@ -128,27 +112,6 @@ func decodeSecret(n *yaml.Node, at string) (name string, err error) {
 		err = &lineError{n.Line, at, "", "use secret: NAME, of a Secret in the pods' namespaces"}
 	}
 	return name, err
-}
-
-// eachKey calls f for each key of a mapping, and refuses anything else and keys
-// that come twice.
-func eachKey(n *yaml.Node, at string, f func(key, value *yaml.Node)) error {
-	if n.Kind != yaml.MappingNode {
-		return &lineError{n.Line, at, "", "a map of keys is needed here"}
-	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if seen[key.Value] {
-			return &lineError{key.Line, at, key.Value, "is here twice"}
-		}
-		seen[key.Value] = true
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
-		f(key, value)
-	}
-	return nil
 }
 
 // outputKeys are the keys of the sidecar's output.

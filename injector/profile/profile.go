@@ -17,12 +17,21 @@
 //	    to: https://elasticsearch.logging:9200
 //	    credentials: {secret: elasticsearch}
 //	default-output: search
+//	namespaces:
+//	  team-*:
+//	    max: {memory: 128Mi}
+//	    allowed-outputs: [search]
 //
-// Every key is optional; Default has the values. Load and Decode are strict:
-// an unknown key or a value out of range is an error with its line.
+// Every key is optional; Default has the values. The settings of files (mode,
+// split, emit, multiline…) are defaults of the annotations with these names. A
+// namespace, or those that a pattern stands for, may have almost any key for
+// itself. Load and Decode are strict: an unknown key, a value out of range and
+// values that contradict each other are errors with their lines.
 package profile
 
 import (
+	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -30,7 +39,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"logging.taco/injector/annotation"
-	"logging.taco/sidecar/config"
 )
 
 // Profile is a whole profile, with every default applied. It is read, never
@@ -43,8 +51,8 @@ type Profile struct {
 	// AllowedImages are the repositories, without tag, that the image annotation
 	// may name besides the repository of Image.
 	AllowedImages []string
-	// Emit is how records are written where the pod does not say.
-	Emit config.Emit
+	// Settings are how files are read and delivered where the pod does not say.
+	Settings annotation.Settings
 	// Native is what native: auto, the default of pods, comes to.
 	Native annotation.NativePolicy
 	// Kubernetes is the version of the cluster; the zero value stands for one
@@ -80,6 +88,18 @@ type Profile struct {
 	Outputs map[string]Output
 	// DefaultOutput is the one of pods that name none; empty: they have to.
 	DefaultOutput string
+	// AllowedOutputs are the names of the outputs that pods may ship to; nil: all.
+	AllowedOutputs []string
+	// Namespaces are profiles for some namespaces, in the document's order.
+	Namespaces []Override
+}
+
+// Override is the profile of the namespaces that a name or pattern stands for.
+type Override struct {
+	// Namespace is a name, or a pattern with * and ?.
+	Namespace string
+	// Profile is whole: what the override does not say is the profile's around it.
+	Profile Profile
 }
 
 // DefaultImage is the sidecar's image where no profile names another.
@@ -92,7 +112,7 @@ func Default() Profile {
 	return Profile{
 		Image:           DefaultImage,
 		ImagePullPolicy: corev1.PullIfNotPresent,
-		Emit:            config.EmitRaw,
+		Settings:        annotation.Settings{Mode: annotation.Stream},
 		Native:          annotation.NativeAuto,
 		SizeLimit:       resource.MustParse("1Gi"),
 		StateSizeLimit:  resource.MustParse("16Mi"),
@@ -120,6 +140,40 @@ func Default() Profile {
 		Namespace:         "logging-taco",
 		SkippedNamespaces: []string{"kube-system"},
 	}
+}
+
+// For is the profile for a namespace: the override of its name, else the first
+// whose pattern it matches, else p itself.
+func (p Profile) For(namespace string) Profile {
+	var match *Profile
+	for i := range p.Namespaces {
+		o := &p.Namespaces[i]
+		if o.Namespace == namespace {
+			match = &o.Profile
+			break
+		}
+		if ok, _ := path.Match(o.Namespace, namespace); ok && match == nil {
+			match = &o.Profile
+		}
+	}
+	if match == nil {
+		return p
+	}
+	own := *match
+	own.Kubernetes, own.Namespace, own.SkippedNamespaces = p.Kubernetes, p.Namespace, p.SkippedNamespaces
+	return own
+}
+
+// clone is a copy that can be changed without changing p.
+func (p Profile) clone() Profile {
+	p.Outputs, p.Namespaces = maps.Clone(p.Outputs), nil
+	return p
+}
+
+// AllowsOutput tells whether pods may ship to an output.
+func (p Profile) AllowsOutput(name string) bool {
+	_, ok := p.Outputs[name]
+	return ok && (p.AllowedOutputs == nil || slices.Contains(p.AllowedOutputs, name))
 }
 
 // Allows tells whether pods may name the image.

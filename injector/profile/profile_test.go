@@ -56,7 +56,7 @@ outputs:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Image != "registry.example:5000/taco/sidecar:v9" || p.ImagePullPolicy != "Always" || p.Emit != "json" || p.Native != "false" ||
+	if p.Image != "registry.example:5000/taco/sidecar:v9" || p.ImagePullPolicy != "Always" || p.Settings.Emit != "json" || p.Native != "false" ||
 		p.SizeLimit.String() != "2Gi" || p.StateSizeLimit.String() != "1Mi" || p.User != 1234 || p.SetUser || p.AllowRoot ||
 		p.Requests.Cpu().String() != "1m" || p.Limits.StorageEphemeral().String() != "1Gi" || p.GuaranteedCPU.String() != "20m" ||
 		p.MaxCPU.String() != "100m" || p.MaxMemory.String() != "100Mi" || p.MaxSizeLimit.String() != "3Gi" ||
@@ -109,7 +109,7 @@ func TestDecodeNothing(t *testing.T) {
 
 func TestDecodeFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"emit: raw\nimagee: x":                                       "p: line 2: field imagee is not a key here",
+		"emit: raw\nimagee: x":                                       `p: line 2: "imagee": not a key; did you mean image?`,
 		"emit: text":                                                 `p: line 1: emit: "text": use raw, prefix or json`,
 		"\nnative: yes":                                              `p: line 2: native: "yes": use auto, true or false`,
 		"image: a b":                                                 "line 1: image",
@@ -117,19 +117,19 @@ func TestDecodeFaults(t *testing.T) {
 		"allowed-images: [a/b,\n  a/b:tag]":                          "line 2: allowed-images",
 		"image-pull-policy: Sometimes":                               "line 1: image-pull-policy",
 		"size-limit: 0":                                              "line 1: size-limit",
-		"size-limit: [1]":                                            "line 1: a single value",
+		"size-limit: [1]":                                            `line 1: size-limit: "": a single value`,
 		"max:\n  memory: much":                                       `line 2: max.memory: "much"`,
-		"max: {disk: 1}":                                             "field disk is not a key here",
-		"requests:\n  cpu: 1m\n  gpu: 1":                             "line 3: requests.gpu",
-		"requests: {memory: 1Gi}":                                    "requests.memory: 1Gi is more than its limit of 32Mi",
-		"run-as-user: 0":                                             "run-as-user: 0",
+		"max: {disk: 1}":                                             `line 1: max: "disk": is not a key here`,
+		"requests:\n  cpu: 1m\n  gpu: 1":                             `line 3: requests: "gpu"`,
+		"requests: {memory: 1Gi}":                                    "line 1: requests: memory 1Gi is more than its limit of 32Mi",
+		"run-as-user: 0":                                             `line 1: run-as-user: "0"`,
 		"run-as-user: root":                                          "line 1",
 		"emit: raw\n---\nemit: json":                                 "more than one YAML document",
 		"emit: raw\nemit: json":                                      "line 2",
 		"- a":                                                        "p: line 1",
 		"emit: text\nnative: never":                                  "line 2: native",
-		"ship-requests: {memory: 1Gi}":                               "ship-requests.memory: 1Gi is more than its limit of 64Mi",
-		"ship-limits: {disk: 1Gi}":                                   "line 1: ship-limits.disk",
+		"ship-requests: {memory: 1Gi}":                               "line 1: ship-requests: memory 1Gi is more than its limit of 64Mi",
+		"ship-limits: {disk: 1Gi}":                                   `line 1: ship-limits: "disk": use cpu`,
 		"default-output: x":                                          `line 1: default-output: "x": there is no such output`,
 		"outputs: [a]":                                               `line 1: outputs: "": a map of keys is needed here`,
 		"outputs: {A: {to: http://x}}":                               `line 1: outputs: "A": a name has lower case letters`,
@@ -152,7 +152,7 @@ func TestDecodeFaults(t *testing.T) {
 		"outputs:\n  a:\n    to: http://x\n    credentials: {}":                       `line 4: outputs.a.credentials: "": use secret: NAME`,
 		"outputs:\n  a:\n    to: http://x\n    credentials:\n      secret: ../x":      `line 5: outputs.a.credentials.secret: "../x": is not the name of a Secret`,
 		"outputs:\n  a: {to: ftp://x}\n  b: {to: http://x, index: ''}\nemit: nothing": "line 3: outputs.b.index",
-		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]":                                         "not a key here",
+		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]":                                         `line 1: "a": not a key`,
 	} {
 		_, err := profile.Decode("p", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "p: ") {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+	corev1 "k8s.io/api/core/v1"
 
 	"logging.taco/injector/annotation"
 	"logging.taco/injector/profile"
@@ -124,6 +125,13 @@ func TestYAML(t *testing.T) {
 				if !slices.Contains(annotation.Keys, key) {
 					t.Errorf("there is no annotation %s", key)
 				}
+			}
+		case strings.HasPrefix(block[1], "annotations:"):
+			var metadata struct{ Annotations map[string]string }
+			if err = yaml.Unmarshal(text, &metadata); err == nil {
+				pod := &corev1.Pod{}
+				pod.Annotations = metadata.Annotations
+				_, _, err = annotation.Parse(pod)
 			}
 		case strings.HasPrefix(block[1], "# profile.yaml"):
 			_, err = profile.Decode("profile.yaml", text)
