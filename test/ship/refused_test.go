@@ -79,6 +79,15 @@ var faults = []faulty{
 		lines:    []string{canary + " 1", canary + " poison 2", canary + " 3", canary + " poison 4"}, refused: []int{1, 3},
 	},
 	{
+		// The reason quotes the line, which must not be taken for the backend's words.
+		name: "j3 a pattern that does not match", only: backend.OpenSearch, types: "illegal_argument_exception",
+		settings: object{"index.default_pipeline": "fail"},
+		prepare:  pipeline(object{"grok": object{"field": "log", "patterns": []string{"number %{INT:number}"}}}),
+		lines: []string{
+			"number 1", canary, canary + " pipeline with id [x] does not exist", canary + " no write index is defined for alias [x]", "number 2",
+		}, refused: []int{1, 2, 3},
+	},
+	{
 		name: "j3 a script that fails", only: backend.OpenSearch, status: 400, types: "script_exception illegal_argument_exception",
 		settings: object{"index.default_pipeline": "fail"},
 		prepare:  pipeline(object{"script": object{"source": "ctx.number = Integer.parseInt(ctx.log)"}}),

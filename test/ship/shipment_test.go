@@ -133,6 +133,16 @@ type document struct {
 // log is the text of the record.
 func (d document) log() string { text, _ := d.Source["log"].(string); return text }
 
+// logOf is the text of a document.
+func logOf(t testing.TB, source []byte) string {
+	t.Helper()
+	var d struct{ Log string }
+	if err := json.Unmarshal(source, &d); err != nil {
+		t.Errorf("a document is no object: %v: %.300s", err, source)
+	}
+	return d.Log
+}
+
 // documents are all that are there now, in the order of file and offset.
 func (s *shipment) documents() []document {
 	s.t.Helper()

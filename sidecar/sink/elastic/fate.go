@@ -92,9 +92,11 @@ var (
 )
 
 // speaksOfTheIndex tells an illegal argument of the index from one of a field.
+// The latter's reason may quote the record, which may say anything, but does not
+// begin with it.
 func speaksOfTheIndex(reason string) bool {
-	for _, words := range []string{"no write index is defined", "pipeline with id", "only write ops with an op_type", "is not a data stream", "cannot be resolved to an index", "exist already as alias"} {
-		if strings.Contains(reason, words) {
+	for _, words := range []string{"no write index is defined for ", "pipeline with id [", "only write ops with an op_type "} {
+		if strings.HasPrefix(reason, words) {
 			return true
 		}
 	}
