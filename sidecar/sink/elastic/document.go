@@ -47,11 +47,6 @@ type encoder struct {
 	ownStamp, ownTime []byte // the same of a record with a time of its own
 }
 
-const (
-	milliseconds = "2006-01-02T15:04:05.000Z"
-	nanoseconds  = "2006-01-02T15:04:05.999999999Z"
-)
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encoder makes the parts that all records of r have in common. The slices it
@@ -76,12 +71,16 @@ func (s *Sink) encoder(r *follow.Range) *encoder {
 	return e
 }
 
+// appendStamps writes t, which is in UTC, with its milliseconds and in full. Both by
+// layouts that package time is quick in: records may have times of their own.
 func appendStamps(stamp, at []byte, t time.Time) ([]byte, []byte) {
 	stamp = append(stamp, `{"@timestamp":"`...)
-	stamp = t.AppendFormat(stamp, milliseconds)
-	stamp = append(stamp, `","log":`...)
+	stamp = t.AppendFormat(stamp, time.RFC3339)
+	millis := t.Nanosecond() / 1_000_000
+	stamp = append(stamp[:len(stamp)-len("Z")], '.', '0'+byte(millis/100), '0'+byte(millis/10%10), '0'+byte(millis%10))
+	stamp = append(stamp, `Z","log":`...)
 	at = append(at, `,"stream":"file","time":"`...)
-	at = t.AppendFormat(at, nanoseconds)
+	at = t.AppendFormat(at, time.RFC3339Nano)
 	return stamp, append(at, '"')
 }
 
