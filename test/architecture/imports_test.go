@@ -87,6 +87,9 @@ func TestImports(t *testing.T) {
 		case within(name, "sidecar/follow"):
 			never(t, name, p.Deps, "bytes and offsets are all that it knows",
 				own("sidecar/record", "sidecar/sink", "sidecar/pipeline", "sidecar/checkpoint", "sidecar/config")...)
+		case within(name, "sidecar/record"):
+			never(t, name, p.Deps, "text is all that it knows",
+				own("sidecar/follow", "sidecar/sink", "sidecar/pipeline", "sidecar/checkpoint", "sidecar/config", "sidecar/pod")...)
 		case within(name, "sidecar/sink"):
 			never(t, name, p.Deps, "a sink is told what to deliver", own("sidecar/pipeline", "sidecar/checkpoint")...)
 		}
