@@ -88,6 +88,12 @@ var faults = []faulty{
 		}, refused: []int{1, 2, 3},
 	},
 	{
+		name: "j3 a line that cannot be dissected", only: backend.OpenSearch, status: 500, types: "find_match",
+		settings: object{"index.default_pipeline": "fail"},
+		prepare:  pipeline(object{"dissect": object{"field": "log", "pattern": "%{a} [%{b}]"}}),
+		lines:    []string{"a [b]", canary, "c [d]"}, refused: []int{1},
+	},
+	{
 		name: "j3 a script that fails", only: backend.OpenSearch, status: 400, types: "script_exception illegal_argument_exception",
 		settings: object{"index.default_pipeline": "fail"},
 		prepare:  pipeline(object{"script": object{"source": "ctx.number = Integer.parseInt(ctx.log)"}}),

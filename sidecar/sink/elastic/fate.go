@@ -88,6 +88,7 @@ var (
 		"illegal_argument_exception": true,
 		"script_exception":           true,
 		"null_pointer_exception":     true,
+		"find_match":                 true, // of dissect
 	}
 )
 

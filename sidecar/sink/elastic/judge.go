@@ -171,7 +171,8 @@ func (b *bulk) complainOfItem(o outcome, index string, items int) {
 	f := itemFate(o.status, o.fault)
 	if o.fault != nil {
 		args = append(args, "error", o.fault.Type)
-		if f == hold || f == later {
+		// A 500 may be of anything, an ingest pipeline included.
+		if (f == hold || f == later) && o.status != http.StatusInternalServerError {
 			args = append(args, "reason", o.fault.Reason)
 		}
 	}
