@@ -17,9 +17,14 @@ import (
 
 // explain is the command `injector explain`.
 func (o *offline) explain(args []string) int {
-	p, status := o.flags("explain", "Says for each pod what inject would add and why, what it warns of, and what it costs.\nExits 1 where a pod would be denied.", true, args)
+	p, status := o.flags("explain", "Says for each pod what inject would add and why, what it warns of, and what it costs.\nExits 1 where a pod would be denied. With a profile alone, says what that allows.", true, args)
 	if status >= 0 {
 		return status
+	}
+	if len(o.files) == 0 {
+		fmt.Fprintf(o.out, "%s is a valid profile\n", o.config)
+		describeProfile(o.out, p)
+		return exitOK
 	}
 	files, err := manifest.Read(o.files, o.in)
 	if err != nil {

@@ -56,7 +56,7 @@ func (o *offline) flags(command, about string, withProfile bool, args []string) 
 	switch {
 	case set.NArg() > 0:
 		err = fmt.Errorf("%q is not a flag; manifests are named with -f", set.Arg(0))
-	case len(o.files) == 0:
+	case len(o.files) == 0 && (command != "explain" || o.config == ""):
 		err = errors.New("name the manifests with -f FILE, or -f - for standard input")
 	case o.version != "":
 		p.Kubernetes, err = profile.ParseVersion(o.version)

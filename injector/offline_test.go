@@ -145,6 +145,44 @@ func TestShipExample(t *testing.T) {
 	}
 }
 
+// A profile is checked as a whole, without any manifest.
+func TestExplainProfile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "profile.yaml")
+	explain := func(text string) (out, errs string, status int) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return command(t, "", "explain", "--config", file)
+	}
+	out, errs, status := explain(`
+image: mirror/sidecar:v7
+allowed-images: [try/sidecar]
+redact: [a, b]
+outputs: {search: {to: 'https://es.logging:9200', credentials: {secret: writer}}, other: {to: 'http://x'}}
+default-output: search
+namespaces:
+  team-*: {allowed-outputs: [search], allow-root: false, max: {memory: 64Mi}}
+  os-*: {set-run-as-user: false}
+`)
+	if status != 0 || errs != "" {
+		t.Errorf("status %d, errors %q", status, errs)
+	}
+	for _, want := range []string{"is a valid profile\n", "tags of mirror/sidecar, try/sidecar\n", "a, b\n", "https://es.logging:9200, index logstash-%Y.%m.%d, Secret writer; the default\n",
+		"no Secret\n", "in namespaces team-*\n", "memory 64Mi", "no Secret; not for these pods\n", "never root\n", "given by the platform\n", "namespaces logging-taco, kube-system\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	out, errs, status = explain("image: a b\n\nnamespaces:\n  team:\n    emit: xml\n    max: {memory: 1Mi}\n")
+	if status != 2 || out != "" || !strings.Contains(errs, file+": line 1: image") || !strings.Contains(errs, file+": line 5: namespaces.team.emit") {
+		t.Errorf("status %d, errors %q, output %q", status, errs, out)
+	}
+	if _, errs, status = command(t, "", "inject", "--config", file); status != 2 || !strings.Contains(errs, "name the manifests") {
+		t.Errorf("status %d, errors %q", status, errs)
+	}
+}
+
 // A pod with both kinds of sidecar has both kinds of cost.
 func TestExplainMixed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "profile.yaml")

@@ -26,7 +26,6 @@ import (
 
 	"logging.taco/injector/admission"
 	"logging.taco/injector/certificate"
-	"logging.taco/injector/profile"
 )
 
 // serve is the command `injector serve`: the webhook, until SIGTERM.
@@ -63,7 +62,7 @@ func (o *serveOptions) run(ctx context.Context, log *slog.Logger) error {
 	}
 
 	// What pods may get: the administrator's profile.
-	p, err := o.profile(ctx, client, log)
+	store, err := o.profile(ctx, client, log)
 	if err != nil {
 		return err
 	}
@@ -72,6 +71,7 @@ func (o *serveOptions) run(ctx context.Context, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := admission.NewMetrics(registry)
+	registerProfile(registry, store)
 
 	// Whom API servers see: the certificate.
 	source, err := o.certificate(client, log)
@@ -92,7 +92,7 @@ func (o *serveOptions) run(ctx context.Context, log *slog.Logger) error {
 	var draining atomic.Bool
 	mux := http.NewServeMux()
 	mux.Handle("/mutate", closing(&draining, admission.NewHandler(admission.Options{
-		Profile: func() profile.Profile { return p },
+		Profile: store.Profile,
 		Metrics: metrics,
 		Log:     log,
 	})))
@@ -123,6 +123,7 @@ func (o *serveOptions) run(ctx context.Context, log *slog.Logger) error {
 	defer end()
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { return source.Run(running) })
+	group.Go(func() error { return store.Run(running) })
 	group.Go(func() error {
 		if err := server.Start(running); err != nil {
 			return fmt.Errorf("serve the webhook; is the port free? choose another with --port: %w", err)

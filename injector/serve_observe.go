@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+
+	"logging.taco/injector/profile"
 )
 
 // observe serves health and metrics until ctx ends; both on one address is fine.
@@ -42,6 +44,25 @@ func (o *serveOptions) observe(ctx context.Context, group *errgroup.Group, ready
 		}
 	}
 	return nil
+}
+
+// registerProfile counts what becomes of a profile that changes.
+func registerProfile(registry *prometheus.Registry, store *profile.Store) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "taco_injector_profile_last_reload_successful",
+		Help: "1: the profile in use is the file's. 0: the file cannot be used, and the last good one is in use.",
+	}, func() float64 {
+		if good, _ := store.Status(); good {
+			return 1
+		}
+		return 0
+	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "taco_injector_profile_last_reload_success_timestamp_seconds",
+		Help: "When the profile in use was loaded.",
+	}, func() float64 {
+		_, since := store.Status()
+		return float64(since.Unix())
+	}))
 }
 
 // listen serves handler on address, which may be empty for not at all.

@@ -6,10 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -121,24 +118,15 @@ func (o *serveOptions) certificateNames() []string {
 var errProfile = errors.New("the profile cannot be used")
 
 // profile is the administrator's profile, with what only the cluster knows.
-func (o *serveOptions) profile(ctx context.Context, client kubernetes.Interface, log *slog.Logger) (profile.Profile, error) {
-	p := profile.Default()
-	if o.config != "" {
-		loaded, err := profile.Load(o.config)
-		switch _, folder := os.Stat(filepath.Dir(o.config)); {
-		case err == nil:
-			p = loaded
-			log.Info("profile loaded", "file", o.config)
-		case errors.Is(err, fs.ErrNotExist) && folder == nil:
-			// An optional ConfigMap that is not there is mounted as an empty folder.
-			log.Info("no profile there, so the default one", "file", o.config)
-		default:
-			return p, fmt.Errorf("%w: %w", errProfile, err)
-		}
+func (o *serveOptions) profile(ctx context.Context, client kubernetes.Interface, log *slog.Logger) (*profile.Store, error) {
+	version := kubernetesVersion(ctx, client, log)
+	store, err := profile.Open(o.config, func(p *profile.Profile) {
+		p.Namespace, p.Kubernetes = o.service.namespace, version
+	}, log)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errProfile, err)
 	}
-	p.Namespace = o.service.namespace
-	p.Kubernetes = kubernetesVersion(ctx, client, log)
-	return p, nil
+	return store, nil
 }
 
 // kubernetesVersion asks the API server, for some seconds if it must: for a

@@ -6,13 +6,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +23,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
 
 	"logging.taco/injector/profile"
 )
@@ -59,34 +64,88 @@ func TestServeFlags(t *testing.T) {
 	}
 }
 
-// A profile that is not there is the default one, as an optional ConfigMap that
-// nobody made; a wrong one, or a wrong folder, is not.
+// A profile is taken up with what the cluster says; a wrong one ends the start,
+// as a wrong flag does.
 func TestServeProfile(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "profile.yaml")
+	file := filepath.Join(t.TempDir(), "profile.yaml")
 	o, _ := parseServe([]string{"--config", file, "--service", "elsewhere/injector"}, io.Discard)
 	log := slog.New(slog.DiscardHandler)
-	p, err := o.profile(t.Context(), nil, log)
-	if err != nil || p.Image != profile.DefaultImage || !p.Skips("elsewhere") {
-		t.Errorf("without a file: %+v, %v", p, err)
+	store, err := o.profile(t.Context(), nil, log)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if p := store.Profile(); p.Image != profile.DefaultImage || !p.Skips("elsewhere") {
+		t.Errorf("without a file: %+v", p)
+	}
+	if err := os.WriteFile(file, []byte("imagge: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = o.profile(t.Context(), nil, log); !errors.Is(err, errProfile) || !strings.Contains(err.Error(), "imagge") {
+		t.Errorf("with a wrong key: %v", err)
+	}
+}
+
+// A changed profile is in use without a restart; a broken one is seen in a metric.
+func TestServeReload(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, selfSigned(t))
+	file := filepath.Join(dir, "profile.yaml")
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file+"~", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+"~", file); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("image: registry.example/sidecar:v2\n")
-	if p, err = o.profile(t.Context(), nil, log); err != nil || p.Image != "registry.example/sidecar:v2" {
-		t.Errorf("with a file: %+v, %v", p, err)
+	r := &replica{port: freePort(t), health: freePort(t)}
+	r.metrics = r.health
+	o, _ := parseServe([]string{
+		"--cert-dir", dir, "--kubeconfig", filepath.Join(dir, "none"), "--address", "127.0.0.1", "--config", file,
+		"--port", strconv.Itoa(r.port), "--health", address(r.health), "--metrics", address(r.health), "--shutdown-delay", "0s",
+	}, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.run(ctx, slog.New(slog.DiscardHandler)) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	eventually(t, "it is ready", r.ready)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	image := func(want string) func() bool {
+		return func() bool {
+			answer, err := client.Post("https://"+address(r.port)+"/mutate", "application/json", strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview",
+				"request":{"uid":"u","kind":{"version":"v1","kind":"Pod"},"operation":"CREATE","object":{"metadata":{"annotations":{"logging.taco/paths":"/srv/app/a.log"}},"spec":{"containers":[{"name":"app"}]}}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			var review admissionv1.AdmissionReview
+			if err := json.NewDecoder(answer.Body).Decode(&review); err != nil {
+				t.Fatal(err)
+			}
+			return strings.Contains(string(review.Response.Patch), `"image":"`+want+`"`)
+		}
 	}
-	write("imagge: x\n")
-	if _, err = o.profile(t.Context(), nil, log); !errors.Is(err, errProfile) || !strings.Contains(err.Error(), "imagge") {
-		t.Errorf("with a wrong key: %v", err)
+	const good = "taco_injector_profile_last_reload_successful"
+	if !image("registry.example/sidecar:v2")() || r.metric(t, good) != 1 || r.metric(t, "taco_injector_profile_last_reload_success_timestamp_seconds") == 0 {
+		t.Error("the profile is not in use")
 	}
-	o.config = filepath.Join(dir, "none", "profile.yaml")
-	if _, err = o.profile(t.Context(), nil, log); !errors.Is(err, errProfile) {
-		t.Errorf("with a wrong folder: %v", err)
+	write("image: [\n")
+	eventually(t, "the broken profile is noticed", func() bool { return r.metric(t, good) == 0 })
+	if !image("registry.example/sidecar:v2")() {
+		t.Error("the last good profile is not in use")
+	}
+	write("image: registry.example/sidecar:v3\n")
+	eventually(t, "the profile is in use", image("registry.example/sidecar:v3"))
+	if r.metric(t, good) != 1 {
+		t.Error("a good profile is counted as broken")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 	corev1 "k8s.io/api/core/v1"
@@ -41,10 +42,10 @@ func (d *decoder) join(err error) {
 // profile reads a profile, or a namespace's part of one. At is empty, or the
 // namespace's place with a dot behind it.
 func (d *decoder) profile(n *yaml.Node, at string, p *Profile) {
-	before := len(d.errs)
+	before, here := len(d.errs), strings.TrimSuffix(at, ".")
 	lines := map[string]*yaml.Node{"": n}
 	var namespaces *yaml.Node
-	d.join(eachKey(n, at, func(key, value *yaml.Node) {
+	d.join(eachKey(n, here, func(key, value *yaml.Node) {
 		name := key.Value
 		lines[name] = value
 		switch {
@@ -53,12 +54,12 @@ func (d *decoder) profile(n *yaml.Node, at string, p *Profile) {
 		case name == "namespaces" && at == "":
 			namespaces = value // when all that they are based on is known
 		case at != "" && slices.Contains(whole, name):
-			d.refuse(key, at, "is not a key of a namespace, but of the profile as a whole")
+			d.refuse(key, here, "is not a key of a namespace, but of the profile as a whole")
 		case slices.Contains(keys, name):
 			d.key(name, at+name, value, p)
 		default:
 			if !d.setting(name, at+name, value, p) {
-				d.refuse(key, at, annotation.Suggest(name, slices.Concat(keys, annotation.SettingKeys)))
+				d.refuse(key, here, annotation.Suggest(name, slices.Concat(keys, annotation.SettingKeys)))
 			}
 		}
 	}))

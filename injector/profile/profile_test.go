@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
+	"logging.taco/injector/annotation"
 	"logging.taco/injector/profile"
 	"logging.taco/sidecar/config"
 )
@@ -152,7 +154,36 @@ func TestDecodeFaults(t *testing.T) {
 		"outputs:\n  a:\n    to: http://x\n    credentials: {}":                       `line 4: outputs.a.credentials: "": use secret: NAME`,
 		"outputs:\n  a:\n    to: http://x\n    credentials:\n      secret: ../x":      `line 5: outputs.a.credentials.secret: "../x": is not the name of a Secret`,
 		"outputs:\n  a: {to: ftp://x}\n  b: {to: http://x, index: ''}\nemit: nothing": "line 3: outputs.b.index",
-		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]":                                         `line 1: "a": not a key`,
+		"split: maybe":       `line 1: split: "maybe": use true or false`,
+		"multiline: jva":     `line 1: multiline: "jva": no rule`,
+		"\nredact: [a, '(']": `line 2: redact: "(": not a regular expression`,
+		"time-key: t":        `line 1: time-key: "t": without a format there are no fields`,
+		"format: csv:a,b\ntypes: c:integer\ntime-key: t": `line 3: time-key: "t": the format has no field`,
+		"output: search":                       `line 1: "output": not a key`,
+		"paths: /a":                            `line 1: "paths": not a key`,
+		"cpu: 10m":                             `line 1: "cpu": not a key`,
+		"mode: ship":                           "line 1: mode: pods that say nothing cannot ship without a default-output",
+		"size-limit: 100Gi":                    "line 1: size-limit: 100Gi is more than the max.size-limit of 50Gi",
+		"emit: raw\nmax:\n  size-limit: 100Mi": "line 3: size-limit: 1Gi is more than the max.size-limit of 100Mi",
+		"max: {memory: 60Mi}":                  "line 1: ship-limits: memory 64Mi is more than the max.memory of 60Mi",
+		"max: {cpu: 7m}":                       "line 1: ship-requests: cpu 10m is more than the max.cpu of 7m",
+		"allowed-outputs: [x]":                 `line 1: allowed-outputs: "x": there is no such output`,
+		"outputs: {a: {to: http://x}, b: {to: http://x}}\nallowed-outputs: [a]\ndefault-output: b": `line 3: default-output: "b": is not one of the allowed-outputs`,
+		"namespace: A":                              `line 1: namespace: "A": is not the name of a namespace`,
+		"skipped-namespaces: a":                     `line 1: skipped-namespaces: "a": a list`,
+		"set-run-as-user: 'yes'":                    `line 1: set-run-as-user: "yes": use true or false`,
+		"allowed-images: [a/b, c d]":                `line 1: allowed-images: "c d": not an image`,
+		"namespaces: [a]":                           `line 1: namespaces: "": a map of keys`,
+		"namespaces: {a: b}":                        `line 1: namespaces.a: "": a map of keys`,
+		"namespaces:\n  A: {}":                      `line 2: namespaces: "A": is not the name of a namespace, nor a pattern`,
+		"namespaces:\n  'a[': {}":                   `line 2: namespaces: "a[": is not`,
+		"namespaces:\n  kube-system: {}":            `line 2: namespaces: "kube-system": is never injected`,
+		"namespaces:\n  a: {emit: xml}":             `line 2: namespaces.a.emit: "xml": use raw`,
+		"namespaces:\n  a: {namespace: b}":          `line 2: namespaces.a: "namespace": is not a key of a namespace`,
+		"namespaces:\n  a: {namespaces: {}}":        `"namespaces": is not a key of a namespace`,
+		"namespaces:\n  a: {limits: {memory: 8Mi}}": "line 2: namespaces.a.requests: memory 16Mi is more than its limit of 8Mi",
+		"namespaces:\n  a:\n    default-output: x":  `line 3: namespaces.a.default-output: "x": there is no such output`,
+		"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b]":       `line 1: "a": not a key`,
 	} {
 		_, err := profile.Decode("p", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "p: ") {
@@ -162,6 +193,89 @@ func TestDecodeFaults(t *testing.T) {
 			t.Errorf("%q: a credential in %v", text, err)
 		}
 	}
+}
+
+func TestDecodeSettings(t *testing.T) {
+	p, err := profile.Decode("p", []byte("mode: stream\nsplit: true\nmultiline: java\ncharset: euc-kr\nformat: json\ntypes: a:float\ntime-key: t\ntime-format: epoch\ntime-zone: UTC\ndrop: [a]\nkeep: b\nredact: [c]\nadd: {d: e}\nemit:\nsize-limit: ~\n"))
+	want := annotation.Settings{Mode: annotation.Stream, Split: new(true), Multiline: "java", Charset: "euc-kr", Rules: config.Rules{Format: "json", Types: "a:float",
+		TimeKey: "t", TimeFormat: "epoch", TimeZone: "UTC", Drop: []string{"a"}, Keep: []string{"b"}, Redact: []string{"c"}, Add: map[string]string{"d": "e"}}}
+	if err != nil || !reflect.DeepEqual(p.Settings, want) || p.SizeLimit.String() != "1Gi" {
+		t.Errorf("%v\n%+v, not\n%+v", err, p.Settings, want)
+	}
+}
+
+// A namespace has the profile of its name, else of the first pattern, and what
+// that does not say is the profile's around it.
+func TestNamespaces(t *testing.T) {
+	p, err := profile.Decode("p", []byte(`
+emit: prefix
+max: {memory: 200Mi}
+outputs: {a: {to: "http://a"}, b: {to: "http://b"}}
+default-output: a
+skipped-namespaces: [skipped]
+namespaces:
+  team-*:
+    emit: json
+    max: {cpu: 100m}
+    allowed-outputs: [a]
+  te?m-b:
+    emit: raw
+  team-b:
+    limits: {}
+    outputs: {b: {to: "http://mine"}, c: {to: "http://c"}}
+    default-output: c
+  plain:
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Kubernetes = profile.Version{Major: 1, Minor: 28}
+	p.Namespace = "own"
+	for namespace, want := range map[string]string{
+		"":       "prefix 1 200Mi a http://b 1 true",
+		"other":  "prefix 1 200Mi a http://b 1 true",
+		"plain":  "prefix 1 200Mi a http://b 1 true",
+		"team-":  "json 100m 200Mi a http://b 1 false",
+		"team-a": "json 100m 200Mi a http://b 1 false",
+		"team-b": "prefix 1 200Mi c http://mine 0 true",
+		"tebm-b": "raw 1 200Mi a http://b 1 true",
+	} {
+		o := p.For(namespace)
+		got := fmt.Sprint(o.Settings.Emit, " ", &o.MaxCPU, " ", &o.MaxMemory, " ", o.DefaultOutput, " ", o.Outputs["b"].To[0], " ", len(o.Limits), " ", o.AllowsOutput("b"))
+		if got != want {
+			t.Errorf("%q: %s, not %s", namespace, got, want)
+		}
+		if o.Kubernetes != p.Kubernetes || !o.Skips("own") || !o.Skips("skipped") || o.AllowsOutput("d") {
+			t.Errorf("%q: %+v", namespace, o)
+		}
+	}
+}
+
+// No text makes Decode panic; its faults name the file, and what it takes is the
+// same for any namespace each time.
+func FuzzDecode(f *testing.F) {
+	f.Add("image: a/b:c\nemit: json\nmax: {cpu: 1}\nrequests: {cpu: 1m}\n")
+	f.Add("outputs:\n  a: &a {to: [http://x], credentials: {secret: s}}\n  b: *a\nnamespaces:\n  t-*: {outputs: {c: *a}, allowed-outputs: [c], default-output: c}\n")
+	f.Add("add: {a: b}\ndrop: [x]\nredact: y\nformat: csv:a\ntime-key: a\n")
+	f.Add("a: &a {namespaces: *a}\nnamespaces: {b: *a}")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := profile.Decode("p", []byte(text))
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "p: ") {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		for _, namespace := range []string{"", "t-a", "b"} {
+			o := p.For(namespace)
+			if o.Requests.Memory().Cmp(*o.Limits.Memory()) > 0 && !o.Limits.Memory().IsZero() {
+				t.Errorf("%v of %v", o.Requests, o.Limits)
+			}
+			if o.DefaultOutput != "" && !o.AllowsOutput(o.DefaultOutput) {
+				t.Errorf("%q is not one of %v", o.DefaultOutput, o.Outputs)
+			}
+		}
+	})
 }
 
 // An output may be written once and named again, as YAML has it.
