@@ -241,7 +241,7 @@ func (p *player) step(o op) {
 		// A copy is known by what was delivered: there has to be something.
 		if gen := p.gens[len(p.gens)-1]; len(gen) == 0 || p.a == nil && !p.settled ||
 			p.a != nil && !p.ice && !p.await(func() []int { return p.missingOf(gen[:1]) }) ||
-			(p.a == nil || p.ice) && len(p.missingOf(gen[:1])) > 0 {
+			(p.a == nil || p.ice) && len(p.missingOf(gen[:1])) > 0 || p.ice && p.unknown(gen) {
 			return
 		}
 		p.files++
@@ -291,6 +291,21 @@ func (p *player) step(o op) {
 			p.start()
 		}
 	}
+}
+
+// unknown tells whether the agent may not know how the file begins that gen is
+// in: it has delivered nothing of it, and the one before may have been killed
+// before it could note what it had delivered.
+func (p *player) unknown(gen []int) bool {
+	if len(p.missingOf(gen)) == 0 {
+		return false
+	}
+	for _, m := range tokens.FindAllStringSubmatch(p.a.output(), -1) {
+		if n, _ := strconv.Atoi(m[1]); n >= gen[0] {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *player) missingOf(gen []int) (all []int) {
