@@ -89,10 +89,13 @@ func (r *Rules) Counts() Counts {
 // Read reads a record without its newline. Nil rules find nothing in it.
 func (r *Rules) Read(text []byte, out *Reading) {
 	out.reset(text)
-	if r == nil || !r.admit(out) {
+	if r == nil {
 		return
 	}
-	line := bytes.TrimSuffix(out.Text, []byte{'\r'})
+	line, ok := r.admit(out)
+	if !ok {
+		return
+	}
 	switch {
 	case r.scan == nil:
 		r.timing.leading(line, out)
@@ -117,25 +120,38 @@ func (r *Rules) Read(text []byte, out *Reading) {
 // see each part alone.
 func (r *Rules) ReadPart(text []byte, out *Reading) {
 	out.reset(text)
-	if r == nil || !r.admit(out) {
+	if r == nil {
 		return
 	}
-	out.ParseError = r.scan != nil
-	r.finish(out)
+	if _, ok := r.admit(out); ok {
+		out.ParseError = r.scan != nil
+		r.finish(out)
+	}
 }
 
-// admit tells whether the record goes out, and redacts it.
-func (r *Rules) admit(out *Reading) bool {
-	if r.keep != nil && !matches(r.keep, out.Text) || matches(r.drop, out.Text) {
+// admit tells whether the record goes out, and redacts it. What rules and
+// scanners see of it is the line: without the carriage return of a CRLF, which
+// stays in Text.
+func (r *Rules) admit(out *Reading) (line []byte, ok bool) {
+	line = bytes.TrimSuffix(out.Text, carriageReturn)
+	if r.keep != nil && !matches(r.keep, line) || matches(r.drop, line) {
 		out.Dropped = true
 		r.dropped.Add(1)
-		return false
+		return nil, false
 	}
-	if r.redact != nil && out.redact(r.redact) {
-		r.redacted.Add(1)
+	if r.redact != nil {
+		if clean, any := out.redact(r.redact, line); any {
+			if len(line) < len(out.Text) {
+				clean = append(clean, '\r')
+			}
+			out.Text, line = clean, bytes.TrimSuffix(clean, carriageReturn)
+			r.redacted.Add(1)
+		}
 	}
-	return true
+	return line, true
 }
+
+var carriageReturn = []byte{'\r'}
 
 // finish adds the constant fields, and counts.
 func (r *Rules) finish(out *Reading) {

@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -85,6 +86,7 @@ func TestDropAndKeep(t *testing.T) {
 		{"", "ERROR|WARN", "a WARN b", true}, {"", "ERROR|WARN", "a INFO b", false},
 		{"noise", "ERROR", "ERROR of noise", false}, {"noise", "ERROR", "ERROR", true},
 		{`"GET /healthz `, "", `h "GET /healthz HTTP/1.1" 200`, false}, {"^$", "", "", false}, {"^$", "", "x", true},
+		{"two$", "", "one two\r", false}, {"", "^two$", "two\r", true}, {"\\r", "", "two\r", true},
 		{"(?i)debug", "", "x DeBuG", false}, {"\xef\xbf\xbd", "", "\xff", false}, {"(?m)^x", "", "y\nx", false},
 	} {
 		o := Options{Format: "json"}
@@ -124,7 +126,10 @@ func TestRedact(t *testing.T) {
 		{[]string{`(?P<out>a(?P<in>b)c)d`}, "abcd", "[redacted]d"},
 		{[]string{`x+`, `y+`, `z+`}, "xxyyzz-xyz", "[redacted][redacted][redacted]-[redacted][redacted][redacted]"},
 		{[]string{`x+`, `nothing`, `z+`}, "xz", "[redacted][redacted]"},
+		{[]string{`x+`, `nothing`, `z+`}, "xz+z+z", "[redacted][redacted]+[redacted]+[redacted]"},
 		{[]string{`\b\d{4}([ -]?\d{4}){3}\b`}, "card 4111 1111 1111 1111.", "card [redacted]."},
+		{[]string{`\w+$`}, "a bc\r", "a [redacted]\r"},
+		{[]string{`c$`, `b`}, "abc\r", "a[redacted][redacted]\r"},
 		{[]string{`^a`}, "aaa", "[redacted]aa"},
 	} {
 		r := rules(t, Options{Redact: c.redact})
@@ -137,6 +142,35 @@ func TestRedact(t *testing.T) {
 		}
 		if n := r.Counts().Redacted; (n == 2) != (c.text != c.want) {
 			t.Errorf("%q of %q: %d counted", c.redact, c.text, n)
+		}
+	}
+}
+
+// TestRedactInTurn holds several expressions against what regexp makes of each in turn.
+func TestRedactInTurn(t *testing.T) {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	expressions := []string{"a", "b+", "ab", "c|x", "xc?", "dac", "nothing", "^a", "c$"}
+	var out Reading
+	for range 2000 {
+		var some []string
+		for range 1 + rnd.IntN(4) {
+			some = append(some, expressions[rnd.IntN(len(expressions))])
+		}
+		r := rules(t, Options{Redact: some})
+		for range 5 {
+			text := make([]byte, rnd.IntN(20))
+			for i := range text {
+				text[i] = "abcx "[rnd.IntN(5)]
+			}
+			want := bytes.Clone(text)
+			for _, s := range some {
+				want = regexp.MustCompile(s).ReplaceAllLiteral(want, []byte(redacted))
+			}
+			if r.Read(text, &out); !bytes.Equal(out.Text, want) {
+				t.Fatalf("%q of %q: %q, want %q", some, text, out.Text, want)
+			}
 		}
 	}
 }

@@ -34,26 +34,26 @@ func newRedactions(expressions []string) ([]redaction, error) {
 	return all, nil
 }
 
-// redact tells whether anything was taken out of the text.
-func (out *Reading) redact(all []redaction) bool {
-	any := false
+// redact is text without what was taken out of it, if anything was.
+func (out *Reading) redact(all []redaction, text []byte) (clean []byte, any bool) {
+	turn := 0
 	for i := range all {
 		r := &all[i]
-		if !r.match(out.Text) {
+		if !r.match(text) {
 			continue
 		}
 		// The two buffers take turns: one is read, the other is written.
-		to := &out.clean[i%2]
+		to := &out.clean[turn]
 		*to = (*to)[:0]
 		at := 0
 		cut := func(from, end int) {
 			if from < at || end <= from {
 				return // of a group in a group; or empty
 			}
-			*to = append(append(*to, out.Text[at:from]...), redacted...)
+			*to = append(append(*to, text[at:from]...), redacted...)
 			at = end
 		}
-		for _, m := range r.expression.FindAllSubmatchIndex(out.Text, -1) {
+		for _, m := range r.expression.FindAllSubmatchIndex(text, -1) {
 			before := at
 			for _, g := range r.groups {
 				if m[2*g] >= 0 {
@@ -65,10 +65,9 @@ func (out *Reading) redact(all []redaction) bool {
 			}
 		}
 		if at > 0 {
-			*to = append(*to, out.Text[at:]...)
-			out.Text = *to
-			any = true
+			*to = append(*to, text[at:]...)
+			text, any, turn = *to, true, 1-turn
 		}
 	}
-	return any
+	return text, any
 }
