@@ -144,7 +144,11 @@ func (b *bulk) complain(r result) {
 	p := b.sink.pace
 	args := []any{"status", r.status}
 	if f := readRequestFault(r.body); f != nil {
-		args = append(args, "error", f.Type, "reason", f.Reason)
+		args = append(args, "error", f.Type)
+		// The reason of others may quote what was sent.
+		if r.status != http.StatusBadRequest && r.status != http.StatusInternalServerError {
+			args = append(args, "reason", f.Reason)
+		}
 	}
 	switch {
 	case r.location != "":
