@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"logging.taco/test/backend"
 )
 
 // Every example has a test; who adds one adds it here.
@@ -114,4 +116,25 @@ func TestTomcat(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Its log is found by its label, from the first line to the last, which it
+// writes when it is told to end. It is one of TestShip.
+func shipExample(t *testing.T, node *backend.Node) {
+	b := newBench(t, "pod-security.kubernetes.io/enforce=restricted")
+	b.run("apply", "-f", "../../examples/ship.yaml")
+	const search = "kubernetes.labels.app:orders"
+	b.waitFound(node, search, 3)
+	b.deletePod("orders")
+	found := b.found(node, search)
+	inOrder(found)
+	for i, d := range found {
+		want := fmt.Sprintf("INFO order %d", i+1)
+		if i == len(found)-1 {
+			want = fmt.Sprintf("INFO stopped after order %d", i)
+		}
+		if _, after, _ := strings.Cut(d.Log, " INFO "); "INFO "+after != want {
+			t.Errorf("document %d of %d is %q", i+1, len(found), d.Log)
+		}
+	}
 }

@@ -1,6 +1,6 @@
 // Package e2e does with a real Kubernetes what a user does: install by
-// kubectl apply -k, apply annotated pods, read their files by kubectl logs. Then
-// it kills, deletes, breaks and repeats.
+// kubectl apply -k, apply annotated pods, read their files by kubectl logs or find
+// them in Elasticsearch and OpenSearch. Then it kills, deletes, breaks and repeats.
 //
 // All tests share one cluster, which is made for them and ends with them:
 //
@@ -36,6 +36,8 @@ var (
 	interrupted = context.Background()
 	// unusable says why there is no cluster on this machine, if there is none.
 	unusable string
+	// clusterProgram and clusterName are how to get at a cluster of this machine's own.
+	clusterProgram, clusterName string
 )
 
 func TestMain(m *testing.M) {
@@ -97,6 +99,7 @@ func setUp(dir string) (down func(), err error) {
 		}
 	}
 	program := filepath.Join(dir, "cluster")
+	clusterProgram, clusterName = program, name
 	settings, err := exec.Command("sh", "-c",
 		`settings=$("$0" env --name "$1") && eval "$settings" && printf '%s\n%s\n' "$KUBECONFIG" "$PATH"`, program, name).Output()
 	if err != nil {
@@ -114,6 +117,9 @@ func setUp(dir string) (down func(), err error) {
 		profile.DefaultImage+"="+filepath.Join(dir, "sidecar"), injector+"="+filepath.Join(dir, "injector"))
 	if out, err := load.CombinedOutput(); err != nil {
 		return down, fmt.Errorf("load the images: %w: %s", err, out)
+	}
+	if err := setOutputs(); err != nil {
+		return down, err
 	}
 	return down, install()
 }
@@ -183,6 +189,7 @@ func startCluster(dir, name string) (down func(), err error) {
 
 // setUpCurrent leaves the loading of images to the demo, which knows how.
 func setUpCurrent(dir string) (down func(), err error) {
+	unreachable = "pods of a cluster that is not this machine's own do not reach the log backends of this machine"
 	_, version, _ := strings.Cut(profile.DefaultImage, ":")
 	demo := func(command string) error {
 		cmd := exec.Command("../demo/demo.sh", command)

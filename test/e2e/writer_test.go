@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,8 +12,10 @@ import (
 // missing, doubled or out of place is noticed.
 type writer struct {
 	annotations map[string]string // besides logging.taco/paths: /logs/app.log
+	labels      map[string]string // besides app: NAME
 	lines       int               // to write and then stay; 0: until it is told to end
 	pad         int               // bytes more in every line
+	pause       string            // seconds between ten lines; "" is a hundredth
 	more        func(spec map[string]any)
 }
 
@@ -29,7 +32,7 @@ ten() {
 }
 while [ -z "$stop" ] && { [ $COUNT = 0 ] || [ $n -lt $COUNT ]; }; do
   ten
-  sleep 0.01
+  sleep $PAUSE
 done
 [ $COUNT = 0 ] && for _ in 1 2 3 4 5 6 7 8 9 10; do ten; done
 echo "end after $n" >> /logs/app.log
@@ -64,6 +67,10 @@ func (w writer) template(name string) map[string]any {
 	for key, value := range w.annotations {
 		annotations[key] = value
 	}
+	labels := map[string]any{"app": name}
+	for key, value := range w.labels {
+		labels[key] = value
+	}
 	spec := map[string]any{
 		"securityContext": map[string]any{"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": map[string]any{"type": "RuntimeDefault"}},
 		"containers": []any{map[string]any{
@@ -73,6 +80,7 @@ func (w writer) template(name string) map[string]any {
 			"env": []any{
 				map[string]any{"name": "COUNT", "value": fmt.Sprint(w.lines)},
 				map[string]any{"name": "PAD", "value": strings.Repeat("x", w.pad)},
+				map[string]any{"name": "PAUSE", "value": cmp.Or(w.pause, "0.01")},
 			},
 			"securityContext": map[string]any{"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []any{"ALL"}}},
 		}},
@@ -81,7 +89,7 @@ func (w writer) template(name string) map[string]any {
 		w.more(spec)
 	}
 	return map[string]any{
-		"metadata": map[string]any{"labels": map[string]any{"app": name}, "annotations": annotations},
+		"metadata": map[string]any{"labels": labels, "annotations": annotations},
 		"spec":     spec,
 	}
 }
