@@ -110,8 +110,12 @@ func TestHeldAcrossRestart(t *testing.T) {
 }
 
 // twoIndices makes the shipment one of two files, good.log and bad.log, whose
-// records go to two indices in one bulk.
-func twoIndices(s *shipment, output string) *shipment {
+// records go to two indices in one bulk; names are their containers, which
+// the indices have in their names.
+func twoIndices(s *shipment, output string, names ...string) *shipment {
+	if names == nil {
+		names = []string{"good", "bad"}
+	}
 	s.index = s.node.Prefix + "{kubernetes.container_name}"
 	if s.node.Prefix == "" {
 		s.index = "logstash-{kubernetes.container_name}"
@@ -120,9 +124,9 @@ func twoIndices(s *shipment, output string) *shipment {
 		output = "  " + output + "\n"
 	}
 	s.config = func(metrics string) string {
-		return fmt.Sprintf("sources:\n- paths: [%q]\n  container: good\n- paths: [%q]\n  container: bad\n"+
+		return fmt.Sprintf("sources:\n- paths: [%q]\n  container: %q\n- paths: [%q]\n  container: %q\n"+
 			"state: %q\nflush-timeout: 200ms\nmetrics: %q\n%soutput:\n  to: [%q]\n  index: %q\n%s",
-			s.path("good.log"), s.path("bad.log"), s.state, metrics, s.more, s.to, s.index, output)
+			s.path("good.log"), names[0], s.path("bad.log"), names[1], s.state, metrics, s.more, s.to, s.index, output)
 	}
 	return s
 }
