@@ -1,7 +1,7 @@
 # Run `make` alone for the list of targets.
 .DEFAULT_GOAL := help
 
-# The version of programs and images. manifests/deployment.yaml and
+# The version of programs and images. The chart, what is made from it, and
 # injector/profile/profile.go name images with it; `make lint` compares.
 VERSION := v0.1.0
 
@@ -14,7 +14,7 @@ export VERSION CLUSTER IMAGES_LOADED
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: bin/sidecar bin/injector ## build both programs into bin/
@@ -42,7 +42,7 @@ demo-down: bin/cluster ## remove what make demo made
 # Go's cache of results does not know of these.
 .NOTPARALLEL:
 .PHONY: test
-test: machine lint unit torture backend-test cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
+test: machine lint unit manifests-test torture backend-test cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
 	@printf '\n=== all passed\n'
 
 SECTION = @printf '\n=== %s\n'
@@ -56,8 +56,9 @@ machine: bin/cluster
 lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, README against the code
 	$(SECTION) 'lint'
 	@unformatted=$$(gofmt -l sidecar injector test); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
-	@grep -q 'injector:$(VERSION)$$' manifests/deployment.yaml && grep -q 'sidecar:$(VERSION)"$$' injector/profile/profile.go || \
-	  { echo 'manifests/deployment.yaml and injector/profile/profile.go do not say $(VERSION), as this Makefile does'; exit 1; }
+	@grep -q '^appVersion: $(VERSION) ' manifests/chart/logging-taco/Chart.yaml && grep -q 'injector:$(VERSION)$$' manifests/install.yaml && \
+	  grep -q 'sidecar:$(VERSION)"$$' injector/profile/profile.go || \
+	  { echo 'manifests/chart/logging-taco/Chart.yaml, manifests/install.yaml and injector/profile/profile.go do not all say $(VERSION), as this Makefile does'; exit 1; }
 	$(GO) vet ./...
 	cd test/cluster && $(GO) vet ./...
 	$(GO) tool staticcheck ./...
@@ -68,6 +69,17 @@ lint: ## gofmt, go vet, staticcheck, one version everywhere, who imports whom, R
 unit: bin/cluster
 	$(SECTION) 'unit tests, and the injector with a real API server, all with the race detector'
 	assets=$$(bin/cluster build) && KUBEBUILDER_ASSETS=$$assets CGO_ENABLED=1 $(GO) test -race ./sidecar/... ./injector/... ./test/bench
+
+# They run helm, an API server, promtool and both programs.
+.PHONY: manifests-test
+manifests-test: bin/cluster ## the chart, what is made from it, alerts and dashboard
+	$(SECTION) 'what is installed'
+	helm=$$(bin/cluster helm) && assets=$$(bin/cluster build) && promtool=$$(test/promtool.sh || true) && \
+	  HELM=$$helm KUBEBUILDER_ASSETS=$$assets PROMTOOL=$$promtool $(GO) test -count=1 ./test/manifests
+
+.PHONY: manifests
+manifests: bin/cluster ## make manifests/install.yaml and its like from the chart
+	helm=$$(bin/cluster helm) && HELM=$$helm $(GO) test -count=1 ./test/manifests -run TestMadeFromTheChart -update
 
 .PHONY: torture
 torture: ## rotation, restarts and bad luck: what is written against what arrives

@@ -125,7 +125,7 @@ load_images() {
   bin/images/sidecar.tar   $sidecar
   bin/images/injector.tar  $injector
 Load them into each node, for instance with: ctr -n k8s.io images import FILE
-or push them to a registry and name it in manifests/deployment.yaml and in the
+or push them to a registry and name it in manifests/install.yaml and in the
 profile (its key image). Then: make demo CLUSTER=current IMAGES_LOADED=1"
       ;;
     esac

@@ -213,7 +213,7 @@ func setUpCurrent(dir string) (down func(), err error) {
 
 // injectorImage is the image that the manifests name.
 func injectorImage() (string, error) {
-	text, err := os.ReadFile("../../manifests/deployment.yaml")
+	text, err := os.ReadFile("../../manifests/install.yaml")
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +222,7 @@ func injectorImage() (string, error) {
 			return image, nil
 		}
 	}
-	return "", errors.New("manifests/deployment.yaml names no image")
+	return "", errors.New("manifests/install.yaml names no image")
 }
 
 // install installs as the README says, and waits until a pod would be injected.

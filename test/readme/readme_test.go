@@ -157,7 +157,7 @@ func TestWhatItNamesIsThere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, path := range regexp.MustCompile("(?:test|examples|manifests|injector|sidecar)/[a-z][a-z./]*[a-z]").FindAllString(text, -1) {
+	for _, path := range regexp.MustCompile("(?:test|examples|manifests|injector|sidecar)/[a-z][a-z./-]*[a-z]").FindAllString(text, -1) {
 		if _, err := os.Stat(path); err != nil {
 			t.Error(err)
 		}
