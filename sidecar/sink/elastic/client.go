@@ -43,9 +43,9 @@ func newClient(o config.Output, getenv func(string) string, userAgent string, lo
 	}
 	var err error
 	// Attempts are ours to repeat: only we know which records still need one.
-	c.hosts, err = elastictransport.New(elastictransport.Config{
-		URLs: urls, Transport: c, DisableRetry: true, UserAgent: userAgent,
-	})
+	c.hosts, err = elastictransport.NewClient(
+		elastictransport.WithURLs(urls...), elastictransport.WithTransport(c),
+		elastictransport.WithDisableRetry(), elastictransport.WithUserAgent(userAgent))
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection: %w", err)
 	}
