@@ -179,7 +179,7 @@ func (s *Settings) Decode(key string, n *yaml.Node) (at *yaml.Node, reason strin
 		}
 		f = s.setPairs(pairs)
 	default:
-		if f, known = new(Settings).set(key, ""); !known {
+		if _, known = new(Settings).set(key, ""); !known {
 			return n, "", false
 		}
 		if n.Kind != yaml.ScalarNode {
