@@ -32,8 +32,12 @@ bin/backend:
 demo: build bin/cluster ## the main job on a real cluster of this machine's own, or with CLUSTER=current on yours
 	@test/demo/demo.sh up
 
+.PHONY: demo-ship
+demo-ship: build bin/cluster bin/backend ## the same with a pod that ships to Elasticsearch, a real node on this machine
+	@test/demo/demo.sh ship
+
 .PHONY: demo-down
-demo-down: bin/cluster ## remove what make demo made
+demo-down: bin/cluster ## remove what make demo and make demo-ship made
 	@test/demo/demo.sh down
 
 # All that CI runs. What a machine lacks is installed where that can be done

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The main job on a real cluster: install logging.taco, start a pod that writes
-# two log files, read both with kubectl logs. Call it by `make demo` and
-# `make demo-down`, which build what is needed here.
+# two log files, read both with kubectl logs; or, with ship, one whose log goes to
+# Elasticsearch. Call it by `make demo`, `make demo-ship` and `make demo-down`,
+# which build what is needed here.
 #
-#   test/demo/demo.sh up|install|down
+#   test/demo/demo.sh up|ship|install|down
 #
 # The cluster is one of this machine's own (test/cluster), or with CLUSTER=current
 # the one that kubectl's current context names: kind, minikube, k3d or any other.
@@ -34,7 +35,9 @@ within() {
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-trap 'printf "\nStopped half-way. make demo goes on from here, make demo-down removes it all.\n" >&2; exit 130' INT TERM HUP
+trap 'printf "\nStopped half-way. The same command goes on from here, make demo-down removes it all.\n" >&2; exit 130' INT TERM HUP
+
+. test/demo/ship.sh
 
 use_cluster() {
   case $CLUSTER in
@@ -56,7 +59,7 @@ use_cluster() {
 
 up() {
   use_cluster
-  remove_counter
+  remove_pod counter
   install
 
   say 'A pod that writes two log files'
@@ -150,23 +153,24 @@ both_have_lines() {
 }
 
 # An earlier demo's pod goes; one of somebody else does not.
-remove_counter() {
+remove_pod() {
   local pod
-  pod=$(kubectl get pod counter --ignore-not-found -o 'jsonpath={.metadata.name} {.metadata.annotations.logging\.taco/paths}')
+  pod=$(kubectl get pod "$1" --ignore-not-found -o 'jsonpath={.metadata.name} {.metadata.annotations.logging\.taco/paths}')
   case $pod in
   '' | ' ') ;;
-  'counter ') die 'there is a pod counter already, which is not of this demo' ;;
-  *) kubectl delete pod counter ;;
+  "$1 ") die "there is a pod $1 already, which is not of this demo" ;;
+  *) kubectl delete pod "$1" ;;
   esac
 }
 
 down() {
   if [ "$CLUSTER" = own ]; then
+    end_ship
     "$BIN/cluster" down
     return
   fi
   context=$(kubectl config current-context) || die 'CLUSTER=current, but kubectl has no current context'
-  remove_counter
+  remove_pod counter
   if marked; then
     show kubectl delete -k manifests --ignore-not-found
     kubectl delete configmap -n default "$mark"
@@ -176,10 +180,11 @@ down() {
 
 case ${1-} in
 up) up ;;
+ship) ship ;;
 install) # all but the counter
   use_cluster
   install
   ;;
 down) down ;;
-*) die 'usage: test/demo/demo.sh up|install|down' ;;
+*) die 'usage: test/demo/demo.sh up|ship|install|down' ;;
 esac
