@@ -72,12 +72,14 @@ outputs:
     to: http://$address:9200
 default-output: search
 EOT
-  kubectl apply -f manifests/namespace.yaml >/dev/null
+  # Before the injectors, so that they begin with it.
+  installed || kubectl create namespace logging-taco --save-config >/dev/null
   injectors=$(kubectl get pods -n logging-taco -l app.kubernetes.io/component=injector -o name)
   profile_change=$(kubectl create configmap -n logging-taco profile --from-file="$scratch/profile.yaml" --dry-run=client -o yaml | kubectl apply -f -)
 }
 
-# restart_injectors has injectors that run already read a profile that has changed.
+# restart_injectors is for those that run already: by themselves they would see a
+# profile that has changed within a minute.
 restart_injectors() {
   case $profile_change in *unchanged) return ;; esac
   [ -n "$injectors" ] || return 0

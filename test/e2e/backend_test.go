@@ -76,8 +76,8 @@ endpoints: [{addresses: [10.244.0.1], conditions: {ready: true}}]
 		fmt.Fprintf(&profile, "  %s: {to: '%s://%s:%d'%s}\n", o.kind, scheme, address, o.port, o.yaml)
 	}
 	fmt.Fprintf(&profile, "default-output: %s\n", outputs[0].kind)
-	// Injectors read it when they start, and they come with their namespace.
-	if _, err := kubectl("", "apply", "-f", "../../manifests/namespace.yaml"); err != nil {
+	// Before the injectors, so that they begin with it.
+	if _, err := kubectl("", "create", "namespace", own, "--save-config"); err != nil && !strings.Contains(err.Error(), "AlreadyExists") {
 		return err
 	}
 	configMap, err := kubectl("", "create", "configmap", "-n", own, "profile", "--from-literal=profile.yaml="+profile.String(), "--dry-run=client", "-o", "yaml")
