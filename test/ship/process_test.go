@@ -16,7 +16,7 @@ import (
 )
 
 // deadline bounds every wait; it is reached only by a failure.
-const deadline = time.Minute
+const deadline = 2 * time.Minute
 
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
@@ -80,8 +80,14 @@ func launch(t testing.TB, env, secrets []string, args ...string) *agent {
 // launchAt is launch where the address of the metrics is told in another way.
 func launchAt(t testing.TB, address string, env, secrets []string, args ...string) *agent {
 	t.Helper()
+	return launchProgram(t, address, env, secrets, binary, args...)
+}
+
+// launchProgram is launchAt for another program, which is or becomes a sidecar.
+func launchProgram(t testing.TB, address string, env, secrets []string, program string, args ...string) *agent {
+	t.Helper()
 	a := &agent{t: t, address: address, ended: make(chan struct{}), secrets: secrets}
-	a.cmd = exec.Command(binary, args...)
+	a.cmd = exec.Command(program, args...)
 	a.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.Getenv("TMPDIR")}, env...)
 	a.cmd.Stderr = &a.said
 	a.cmd.Stdout = &a.said

@@ -204,7 +204,7 @@ func TestServerName(t *testing.T) {
 			s, n, secret := shipSecurely(t, nil)
 			secret.set(shipper(n, t))
 			s.write("a.log", canary+"\n")
-			a := s.start("--server-name=" + c.name)
+			a := s.start("--server-name="+c.name, "--grace=1s")
 			if c.said == "" {
 				a.untilDocuments(1)
 				a.stop(0)
