@@ -98,13 +98,19 @@ func startBackend(t *testing.T, kind backend.Kind) *backend.Node {
 		t.Skip(unreachable)
 	}
 	node := backend.Start(t, kind)
+	reach(t, kind, node)
+	return node
+}
+
+// reach has the Service of that kind lead to a node, until the test ends.
+func reach(t *testing.T, kind backend.Kind, node *backend.Node) {
+	t.Helper()
 	for _, o := range outputs {
 		if o.kind == kind {
 			_, address, _ := strings.Cut(node.URL(), "://")
 			expose(t, fmt.Sprintf("%d=%s", o.port, address))
 		}
 	}
-	return node
 }
 
 // expose runs `cluster expose` until the test ends.

@@ -189,8 +189,8 @@ touch written
 while true; do sleep 0.1; done
 `
 
-// A pod starts, writes, rotates and deletes while there is no backend. When
-// there is one, all of it arrives.
+// A pod starts, writes, rotates and deletes while it reaches no backend. When it
+// does, all of it arrives.
 func TestShipLater(t *testing.T) {
 	t.Parallel()
 	if unreachable != "" {
@@ -201,6 +201,7 @@ func TestShipLater(t *testing.T) {
 		spec["containers"].([]any)[0].(map[string]any)["command"] = []any{"sh", "-c", rotating}
 	}}
 	b.apply(w.yaml("app"))
+	node := backend.Start(t, backend.OpenSearch) // to which nothing leads yet
 	b.waitReady("app")
 	b.eventually("all is written", func() error {
 		_, err := b.try("", "exec", "app", "-c", "app", "--", "test", "-e", "/logs/written")
@@ -208,7 +209,7 @@ func TestShipLater(t *testing.T) {
 	})
 	b.says("app", `level=WARN msg="the backend does not answer; records wait in their files"`)
 
-	node := startBackend(t, backend.OpenSearch)
+	reach(t, backend.OpenSearch, node)
 	b.waitFound(node, byLabel, 1000)
 	found := b.found(node, byLabel)
 	inOrder(found)
