@@ -28,8 +28,7 @@ func (o *offline) explain(args []string) int {
 	}
 	files, err := manifest.Read(o.files, o.in)
 	if err != nil {
-		fmt.Fprintf(o.err, "injector explain: %v\n", err)
-		return exitFailed
+		return o.fail("explain", err)
 	}
 	status = exitOK
 	pods := 0
@@ -42,8 +41,8 @@ func (o *offline) explain(args []string) int {
 			if report.Denied() {
 				status = exitFailed
 			}
-			fmt.Fprintf(o.out, "%s/%s in namespace %s (%s, line %d): ", pod.Kind, pod.Name, o.namespaceOf(pod), f.Name, pod.Line)
-			describe(o.out, report, misplaced(pod, report))
+			fmt.Fprintf(o.out, "%s in namespace %s (%s, line %d): ", paint(o.outColours, bold, pod.Kind+"/"+pod.Name), o.namespaceOf(pod), f.Name, pod.Line)
+			o.describe(report, misplaced(pod, report))
 		}
 	}
 	if pods == 0 {
@@ -53,16 +52,17 @@ func (o *offline) explain(args []string) int {
 }
 
 // describe writes a report for people.
-func describe(out io.Writer, r inject.Report, hints []string) {
+func (o *offline) describe(r inject.Report, hints []string) {
+	out := o.out
 	switch {
 	case r.Denied():
-		fmt.Fprintln(out, "denied")
-		section(out, "why", r, inject.Denied)
+		fmt.Fprintln(out, paint(o.outColours, red, "denied"))
+		section(out, paint(o.outColours, red, "why"), r, inject.Denied)
 		return
 	case r.Skipped():
 		fmt.Fprintf(out, "left alone: %s\n", r.Message())
 		for _, hint := range hints {
-			fmt.Fprintf(out, "  warning: %s\n", hint)
+			fmt.Fprintf(out, "  %s: %s\n", paint(o.outColours, yellow, "warning"), hint)
 		}
 		return
 	}
@@ -70,13 +70,13 @@ func describe(out io.Writer, r inject.Report, hints []string) {
 	for _, c := range r.Containers {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(out, "injected with %s\n", strings.Join(names, ", "))
+	fmt.Fprintf(out, "%s with %s\n", paint(o.outColours, green, "injected"), strings.Join(names, ", "))
 	section(out, "paths", r, inject.Info, inject.PathResolved)
 	section(out, "output", r, inject.Info, inject.OutputChosen)
 	section(out, "added", r, inject.Info, inject.ContainerAdded, inject.VolumeAdded, inject.MountAdded)
 	section(out, "used", r, inject.Info, inject.VolumeReused)
 	section(out, "notes", r, inject.Info, inject.HeldBounded, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.Unchanged)
-	section(out, "warnings", r, inject.Warning)
+	section(out, paint(o.outColours, yellow, "warnings"), r, inject.Warning)
 	fmt.Fprintln(out, "  sidecars")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, c := range r.Containers {

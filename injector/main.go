@@ -7,13 +7,15 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 )
 
 // version is set by the linker; without it the build's own information counts.
 var version string
 
-const usage = `usage: injector COMMAND [flags]
+const usage = `usage: %[1]s COMMAND [flags]
 
   serve     the admission webhook
   inject    give the pods in manifests their sidecars
@@ -21,7 +23,7 @@ const usage = `usage: injector COMMAND [flags]
   explain   say what inject would do, and why; exit 1 where a pod would be denied
   version   print the version
 
-injector COMMAND -h lists a command's flags.
+%[1]s COMMAND -h lists a command's flags.
 `
 
 // Exit statuses.
@@ -31,15 +33,31 @@ const (
 	exitUsage  = 2 // wrong flags or profile
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(programName(os.Args[0]), os.Args[1:])) }
 
-func run(args []string) int {
+// programName is what people call the program: by a link named kubectl-taco it
+// is a plugin, kubectl taco.
+func programName(path string) string {
+	name := filepath.Base(path)
+	if plugin, ok := strings.CutPrefix(name, "kubectl-"); ok {
+		return "kubectl " + plugin
+	}
+	return "injector"
+}
+
+func run(program string, args []string) int {
 	if len(args) == 0 {
-		fmt.Fprint(os.Stderr, usage)
+		fmt.Fprintf(os.Stderr, usage, program)
 		return exitUsage
 	}
 	command, args := args[0], args[1:]
-	offline := offline{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	if command != "serve" && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // a short run has memory to spare, and its user waits
+	}
+	offline := offline{
+		program: program, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		outColours: coloured(os.Stdout), errColours: coloured(os.Stderr),
+	}
 	switch command {
 	case "serve":
 		return serve(args)
@@ -53,10 +71,11 @@ func run(args []string) int {
 		fmt.Println(versionText())
 		return exitOK
 	case "help", "--help", "-help", "-h":
-		fmt.Print(usage)
+		fmt.Printf(usage, program)
 		return exitOK
 	}
-	fmt.Fprintf(os.Stderr, "injector: no command %q\n\n%s", command, usage)
+	fmt.Fprintf(os.Stderr, "%s: no command %q\n\n", program, command)
+	fmt.Fprintf(os.Stderr, usage, program)
 	return exitUsage
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,19 +18,41 @@ import (
 
 // offline are the commands that work on manifests and need no cluster.
 type offline struct {
-	in       io.Reader
-	out, err io.Writer
+	program                string // as its user calls it
+	in                     io.Reader
+	out, err               io.Writer
+	outColours, errColours bool
 
 	files     []string
 	config    string
 	version   string
 	namespace string
+	output    format
+}
+
+// format is how inject and uninject print.
+type format string
+
+const (
+	asYAML  format = "yaml"  // the manifests as they are written
+	asJSON  format = "json"  // each document as JSON
+	asPatch format = "patch" // for each changed object a JSON patch
+)
+
+func (f *format) String() string { return string(*f) }
+
+func (f *format) Set(s string) error {
+	switch *f = format(s); *f {
+	case asYAML, asJSON, asPatch:
+		return nil
+	}
+	return errors.New("use yaml, json or patch")
 }
 
 // flags parses a command's flags and loads what they name. A negative status
 // means go on.
 func (o *offline) flags(command, about string, withProfile bool, args []string) (profile.Profile, int) {
-	set := flag.NewFlagSet("injector "+command, flag.ContinueOnError)
+	set := flag.NewFlagSet(o.program+" "+command, flag.ContinueOnError)
 	set.SetOutput(o.err)
 	set.Func("f", "manifests: a `FILE`, a folder (its .yaml, .yml and .json files) or - for standard input; may be repeated", func(s string) error {
 		if s == "" {
@@ -37,13 +61,16 @@ func (o *offline) flags(command, about string, withProfile bool, args []string) 
 		o.files = append(o.files, s)
 		return nil
 	})
+	if o.output = asYAML; command != "explain" {
+		set.Var(&o.output, "o", "print the manifests as yaml, as they are written; as json; or as a JSON patch for each changed object, a line each: `FORMAT`")
+	}
 	if withProfile {
 		set.StringVar(&o.config, "config", "", "the administrator's profile, a YAML `FILE`; without it the defaults")
 		set.StringVar(&o.version, "kubernetes-version", "", "the cluster's `VERSION`; before 1.29 native: auto means a plain sidecar")
 		set.StringVar(&o.namespace, "namespace", "default", "the `NAMESPACE` of pods that do not name one")
 	}
 	set.Usage = func() {
-		fmt.Fprintf(o.err, "usage: injector %s -f FILE|DIR|- [flags]\n\n%s\n\n", command, about)
+		fmt.Fprintf(o.err, "usage: %s %s -f FILE|DIR|- [flags]\n\n%s\n\n", o.program, command, about)
 		set.PrintDefaults()
 	}
 	p := profile.Default()
@@ -62,14 +89,14 @@ func (o *offline) flags(command, about string, withProfile bool, args []string) 
 		p.Kubernetes, err = profile.ParseVersion(o.version)
 	}
 	if err != nil {
-		fmt.Fprintf(o.err, "injector %s: %v\n", command, err)
+		o.fail(command, err)
 		set.Usage()
 		return p, exitUsage
 	}
 	if o.config != "" {
 		kubernetes := p.Kubernetes
 		if p, err = profile.Load(o.config); err != nil {
-			fmt.Fprintf(o.err, "injector %s: %v\n", command, err)
+			o.fail(command, err)
 			return p, exitUsage
 		}
 		p.Kubernetes = kubernetes
@@ -105,39 +132,59 @@ func (o *offline) uninject(args []string) int {
 func (o *offline) rewrite(command string, change func(*manifest.Pod) (*corev1.Pod, inject.Report, []string)) int {
 	files, err := manifest.Read(o.files, o.in)
 	if err != nil {
-		fmt.Fprintf(o.err, "injector %s: %v\n", command, err)
-		return exitFailed
+		return o.fail(command, err)
 	}
 	status := exitOK
+	var patches bytes.Buffer
 	for _, f := range files {
 		for _, pod := range f.Pods {
 			after, report, hints := change(pod)
 			if report.Denied() {
-				fmt.Fprintf(o.err, "%s: denied: %s\n", o.label(f, pod), report.Message())
+				fmt.Fprintf(o.err, "%s: %s: %s\n", o.label(f, pod), paint(o.errColours, red, "denied"), report.Message())
 				status = exitFailed
 				continue
 			}
 			for _, w := range append(report.Warnings(), hints...) {
-				fmt.Fprintf(o.err, "%s: warning: %s\n", o.label(f, pod), w)
+				fmt.Fprintf(o.err, "%s: %s: %s\n", o.label(f, pod), paint(o.errColours, yellow, "warning"), w)
 			}
 			patch, err := inject.Patch(pod.Object, after)
-			if err == nil {
-				err = pod.Change(patch)
-			}
 			if err != nil {
-				fmt.Fprintf(o.err, "injector %s: %v\n", command, err)
-				status = exitFailed
+				status = o.fail(command, err)
 			}
+			if o.output != asPatch {
+				pod.Change(patch)
+			} else if len(patch) > 0 {
+				if err := json.NewEncoder(&patches).Encode(pod.Patch(patch)); err != nil {
+					status = o.fail(command, err)
+				}
+			}
+		}
+		if err := f.Apply(); err != nil {
+			status = o.fail(command, err)
 		}
 	}
 	if status != exitOK {
 		return status
 	}
-	if _, err := o.out.Write(manifest.Join(files)); err != nil {
-		fmt.Fprintf(o.err, "injector %s: write the manifests: %v\n", command, err)
-		return exitFailed
+	text := patches.Bytes()
+	switch o.output {
+	case asYAML:
+		text = manifest.Join(files)
+	case asJSON:
+		if text, err = manifest.JSON(files); err != nil {
+			return o.fail(command, err)
+		}
+	}
+	if _, err := o.out.Write(text); err != nil {
+		return o.fail(command, fmt.Errorf("write the manifests: %w", err))
 	}
 	return exitOK
+}
+
+// fail says what went wrong, and gives the status for it.
+func (o *offline) fail(command string, err error) int {
+	fmt.Fprintf(o.err, "%s %s: %v\n", o.program, command, err)
+	return exitFailed
 }
 
 func (o *offline) namespaceOf(pod *manifest.Pod) string {

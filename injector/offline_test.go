@@ -2,17 +2,26 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"sigs.k8s.io/yaml"
 )
 
 // command runs an offline command and gives back what it wrote.
 func command(t *testing.T, in string, args ...string) (out, errs string, status int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	o := offline{in: strings.NewReader(in), out: &stdout, err: &stderr}
+	o := offline{program: "injector", in: strings.NewReader(in), out: &stdout, err: &stderr}
 	switch args[0] {
 	case "inject":
 		status = o.inject(args[1:])
@@ -145,6 +154,145 @@ func TestShipExample(t *testing.T) {
 	}
 }
 
+func TestFormats(t *testing.T) {
+	list := "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n- " + strings.ReplaceAll(strings.TrimSpace(goodPod), "\n", "\n  ") + "\n"
+	in := "# nothing\n---\n" + plainDocument + "---\n" + list + "---\n" + goodPod
+	decode := func(text string) (all []any) {
+		t.Helper()
+		for d := json.NewDecoder(strings.NewReader(text)); ; {
+			var v any
+			if err := d.Decode(&v); errors.Is(err, io.EOF) {
+				return all
+			} else if err != nil {
+				t.Fatalf("%v in\n%s", err, text)
+			}
+			all = append(all, v)
+		}
+	}
+	fromYAML := func(text string) (all []any) {
+		t.Helper()
+		for part := range strings.SplitSeq(text, "\n---\n") {
+			var v any
+			if err := yaml.Unmarshal([]byte(part), &v); err != nil {
+				t.Fatal(err)
+			}
+			if v != nil {
+				all = append(all, v)
+			}
+		}
+		return all
+	}
+	inYAML, _, _ := command(t, in, "inject", "-f", "-", "-o", "yaml")
+	inJSON, _, status := command(t, in, "inject", "-f", "-", "-o", "json")
+	if status != 0 || !reflect.DeepEqual(decode(inJSON), fromYAML(inYAML)) || len(decode(inJSON)) != 3 {
+		t.Errorf("status %d, as JSON\n%s\nas YAML\n%s", status, inJSON, inYAML)
+	}
+	if back, _, _ := command(t, inJSON, "uninject", "-f", "-", "-o", "json"); !reflect.DeepEqual(decode(back), fromYAML(in)) {
+		t.Errorf("uninjected\n%s", back)
+	}
+
+	// The patches are of the objects that people know, not of the list.
+	patches, errs, status := command(t, in, "inject", "-f", "-", "-o", "patch")
+	if status != 0 || strings.Count(patches, "\n") != 2 || !strings.Contains(errs, "warning") {
+		t.Fatalf("status %d, patches\n%s", status, patches)
+	}
+	raw, err := yaml.YAMLToJSON([]byte(goodPod))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fromYAML(inYAML)
+	for line := range strings.Lines(patches) {
+		patch, err := jsonpatch.DecodePatch([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := patch.Apply(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decode(string(after)); !reflect.DeepEqual(got[0], want[2]) {
+			t.Errorf("patched to\n%s", after)
+		}
+	}
+	workload := manifests(1)
+	patches, _, _ = command(t, workload, "inject", "-f", "-", "-o", "patch")
+	if !strings.Contains(patches, `"path":"/spec/template/spec/initContainers"`) {
+		t.Errorf("patch %s", patches)
+	}
+	for _, c := range [][]string{{goodPod, "uninject"}, {plainDocument, "inject"}, {"", "inject"}} {
+		if out, _, status := command(t, c[0], c[1], "-f", "-", "-o", "patch"); out != "" || status != 0 {
+			t.Errorf("%s: status %d, %q", c[1], status, out)
+		}
+	}
+	for _, format := range []string{"json", "patch"} {
+		if out, _, status := command(t, goodPod+"---\n"+badPod, "inject", "-f", "-", "-o", format); status != 1 || out != "" {
+			t.Errorf("status %d, %q", status, out)
+		}
+	}
+}
+
+// Colours are for a terminal, and for people who want them.
+func TestColours(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer terminal.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	if !coloured(terminal) || coloured(file) {
+		t.Errorf("a terminal %t, a file %t", coloured(terminal), coloured(file))
+	}
+	t.Setenv("TERM", "dumb")
+	if coloured(terminal) {
+		t.Error("colours on a dumb terminal")
+	}
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "1")
+	if coloured(terminal) {
+		t.Error("colours although NO_COLOR says none")
+	}
+
+	plain := func(text string) string { return regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(text, "") }
+	for _, args := range [][]string{{"explain", "-f", "-"}, {"inject", "-f", "-"}} {
+		for _, in := range []string{goodPod, badPod} {
+			want, wantErrs, _ := command(t, in, args...)
+			var stdout, stderr bytes.Buffer
+			o := offline{program: "injector", in: strings.NewReader(in), out: &stdout, err: &stderr, outColours: true, errColours: true}
+			if args[0] == "explain" {
+				o.explain(args[1:])
+			} else {
+				o.inject(args[1:])
+			}
+			if out := stdout.String(); plain(out) != want || args[0] == "explain" && out == want {
+				t.Errorf("%q: in colours\n%q", args, out)
+			}
+			if errs := stderr.String(); plain(errs) != wantErrs || errs == wantErrs && errs != "" || strings.Contains(want, "\x1b") {
+				t.Errorf("%q: in colours\n%q", args, errs)
+			}
+		}
+	}
+}
+
+// A link named kubectl-taco is a plugin of kubectl, and speaks as one.
+func TestProgramName(t *testing.T) {
+	for path, want := range map[string]string{"/bin/injector": "injector", "injector.test": "injector", "/usr/local/bin/kubectl-taco": "kubectl taco", "kubectl-taco": "kubectl taco"} {
+		if got := programName(path); got != want {
+			t.Errorf("%s is called %s", path, got)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	o := offline{program: "kubectl taco", in: strings.NewReader(""), out: &stdout, err: &stderr}
+	if status := o.inject([]string{"-f", "-", "rest"}); status != 2 || !strings.HasPrefix(stderr.String(), `kubectl taco inject: "rest"`) || !strings.Contains(stderr.String(), "usage: kubectl taco inject") {
+		t.Errorf("status %d: %s", status, &stderr)
+	}
+}
+
 // A profile is checked as a whole, without any manifest.
 func TestExplainProfile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "profile.yaml")
@@ -180,6 +328,27 @@ namespaces:
 	}
 	if _, errs, status = command(t, "", "inject", "--config", file); status != 2 || !strings.Contains(errs, "name the manifests") {
 		t.Errorf("status %d, errors %q", status, errs)
+	}
+}
+
+// A long list is changed as documents of their own are.
+func TestList(t *testing.T) {
+	out, errs, status := command(t, listed(40), "inject", "-f", "-")
+	alone, _, _ := command(t, manifests(40), "inject", "-f", "-")
+	lines := func(text string) (all []string) {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			if line != "---" && line != "apiVersion: v1" && line != "kind: List" && line != "items:" && !strings.HasPrefix(line, "- # item") {
+				all = append(all, line)
+			}
+		}
+		return all
+	}
+	if status != 0 || strings.Count(out, "name: taco-logs") != 40 || !slices.Equal(lines(out), lines(alone)) {
+		t.Errorf("status %d, errors %.300s, output\n%.3000s", status, errs, out)
+	}
+	if back, errs, status := command(t, out, "uninject", "-f", "-"); back != listed(40) || status != 0 {
+		t.Errorf("status %d, errors %s, uninjected is\n%.3000s", status, errs, back)
 	}
 }
 
@@ -247,7 +416,7 @@ func TestKubernetesVersionAndProfile(t *testing.T) {
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{"inject"}, {"explain", "-f", ""}, {"inject", "-f", "-", "rest"}, {"uninject", "--config", "x"}, {"inject", "--nonsense"},
-		{"inject", "-f", "-", "--kubernetes-version", "latest"}, {"explain", "-f", "-", "--config", "/nowhere"},
+		{"inject", "-f", "-", "--kubernetes-version", "latest"}, {"inject", "-f", "-", "-o", "xml"}, {"explain", "-f", "-", "-o", "json"}, {"explain", "-f", "-", "--config", "/nowhere"},
 	} {
 		out, errs, status := command(t, goodPod, args...)
 		if status != 2 || out != "" || errs == "" {

@@ -66,7 +66,8 @@ func generic(v any) (map[string]any, error) {
 	var t map[string]any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	return t, d.Decode(&t)
+	err = d.Decode(&t)
+	return t, err
 }
 
 // escape makes a key a token of a JSON pointer.

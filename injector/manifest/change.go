@@ -6,76 +6,95 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
-	evanphx "github.com/evanphx/json-patch/v5"
 	"gomodules.xyz/jsonpatch/v2"
 	"gopkg.in/yaml.v3"
 )
 
-// Change applies a patch of the pod's Object to the document. The lines that the
-// patch is not about stay as they are; only where the document is written in a
-// way that lines cannot be told apart in (flow style, anchors) is it written
-// anew, with its comments and the order of its keys.
-func (p *Pod) Change(patch []jsonpatch.Operation) error {
-	if len(patch) == 0 {
-		return nil
+// change is what is to be done to one pod of a document.
+type change struct {
+	at  string // JSON pointer from the document to the pod
+	ops []jsonpatch.Operation
+}
+
+// Change notes a patch of the pod's Object, which File.Apply then puts in.
+func (p *Pod) Change(patch []jsonpatch.Operation) {
+	if len(patch) > 0 {
+		p.document.changes = append(p.document.changes, change{p.path, prefixed(p.path, patch)})
 	}
+}
+
+// Patch is a patch of the pod's Object as one of the workload that it is in.
+func (p *Pod) Patch(patch []jsonpatch.Operation) []jsonpatch.Operation {
+	return prefixed(strings.TrimPrefix(p.path, p.workload), patch)
+}
+
+func prefixed(path string, patch []jsonpatch.Operation) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, len(patch))
 	for i, op := range patch {
-		ops[i] = jsonpatch.NewOperation(op.Operation, p.path+op.Path, op.Value)
+		ops[i] = jsonpatch.NewOperation(op.Operation, path+op.Path, op.Value)
 	}
-	if err := p.document.change(ops); err != nil {
-		return fmt.Errorf("%s: line %d: %s %s: %w", p.document.file.Name, p.Line, p.Kind, p.Name, err)
+	return ops
+}
+
+// Apply puts in what was noted. The lines that a patch is not about stay as they
+// are; only where the document is written in a way that lines cannot be told apart
+// in (flow style, anchors) is it written anew, with its comments and the order of
+// its keys.
+func (f *File) Apply() error {
+	for _, d := range f.documents {
+		if len(d.changes) == 0 {
+			continue
+		}
+		if err := d.apply(); err != nil {
+			return fmt.Errorf("%s: document at line %d: %w", f.Name, d.line, err)
+		}
+		d.changes, d.root = nil, nil
 	}
 	return nil
 }
 
-func (d *document) change(ops []jsonpatch.Operation) error {
-	want, err := d.patched(ops)
+func (d *document) apply() error {
+	if d.root == nil {
+		root, err := d.parse(d.text)
+		if err != nil {
+			return err
+		}
+		d.root = root
+	}
+	want, err := d.wanted()
 	if err != nil {
 		return err
 	}
-	ways := []func(string, []jsonpatch.Operation) (string, error){editLines, rewriteYAML}
+	ways := []func() (string, error){d.editLines, d.rewriteYAML}
 	if d.json {
-		ways = []func(string, []jsonpatch.Operation) (string, error){rewriteJSON}
+		ways = []func() (string, error){d.rewriteJSON}
 	}
 	for _, way := range ways {
-		text, err := way(d.text, ops)
-		if err != nil {
-			continue
-		}
-		if d.says(text, want) {
+		if text, err := way(); err == nil && d.says(text, want) {
 			d.text = text
 			return nil
 		}
 	}
-	return errors.New("the document is written in a way that cannot be edited; write it without anchors and aliases")
+	return errors.New("it is written in a way that cannot be edited; write it without anchors and aliases")
 }
 
-// patched is what the document has to say after the change.
-func (d *document) patched(ops []jsonpatch.Operation) (any, error) {
-	root, err := d.parse(d.text)
+// wanted is what the document has to say after the changes.
+func (d *document) wanted() (any, error) {
+	want, err := valueOf(d.root)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := toJSON(root)
-	if err != nil {
-		return nil, err
+	for _, c := range d.changes {
+		for _, op := range c.ops {
+			if want, err = applyTo(want, strings.Split(op.Path, "/")[1:], op); err != nil {
+				return nil, fmt.Errorf("%s: %w", op.Path, err)
+			}
+		}
 	}
-	text, err := json.Marshal(ops)
-	if err != nil {
-		return nil, err
-	}
-	patch, err := evanphx.DecodePatch(text)
-	if err != nil {
-		return nil, err
-	}
-	if raw, err = patch.Apply(raw); err != nil {
-		return nil, fmt.Errorf("apply the patch: %w", err)
-	}
-	var want any
-	return want, json.Unmarshal(raw, &want)
+	return want, nil
 }
 
 // says tells whether a text means what it should.
@@ -84,21 +103,49 @@ func (d *document) says(text string, want any) bool {
 	if err != nil || root == nil {
 		return false
 	}
+	got, err := valueOf(root)
+	return err == nil && reflect.DeepEqual(got, want)
+}
+
+// valueOf is a tree as JSON decodes it.
+func valueOf(root *yaml.Node) (value any, err error) {
 	raw, err := toJSON(root)
-	if err != nil {
-		return false
+	if err == nil {
+		err = json.Unmarshal(raw, &value)
 	}
-	var got any
-	return json.Unmarshal(raw, &got) == nil && reflect.DeepEqual(got, want)
+	return value, err
+}
+
+// editLines changes the lines that the changes are about; it uses up the tree.
+func (d *document) editLines() (string, error) {
+	p := newPage(d.text, d.root)
+	d.root = nil
+	// From the end to the start, as what is put in moves what is behind it.
+	for _, c := range slices.Backward(d.changes) {
+		if err := p.edit(c); err != nil {
+			return "", err
+		}
+	}
+	return p.text(), nil
+}
+
+// edit applies all changes to a tree.
+func (d *document) edit(root *yaml.Node) error {
+	for _, c := range d.changes {
+		if err := editTree(root, c.ops); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewriteYAML changes the tree and writes the whole document anew.
-func rewriteYAML(text string, ops []jsonpatch.Operation) (string, error) {
+func (d *document) rewriteYAML() (string, error) {
 	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+	if err := yaml.Unmarshal([]byte(d.text), &root); err != nil {
 		return "", err
 	}
-	if err := editTree(root.Content[0], ops); err != nil {
+	if err := d.edit(root.Content[0]); err != nil {
 		return "", err
 	}
 	var out bytes.Buffer
@@ -111,20 +158,20 @@ func rewriteYAML(text string, ops []jsonpatch.Operation) (string, error) {
 }
 
 // rewriteJSON changes the tree and writes it as JSON, indented if it was.
-func rewriteJSON(text string, ops []jsonpatch.Operation) (string, error) {
+func (d *document) rewriteJSON() (string, error) {
 	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+	if err := yaml.Unmarshal([]byte(d.text), &root); err != nil {
 		return "", err
 	}
-	if err := editTree(root.Content[0], ops); err != nil {
+	if err := d.edit(root.Content[0]); err != nil {
 		return "", err
 	}
 	compact, err := toJSON(root.Content[0])
 	if err != nil {
 		return "", err
 	}
-	before, end := strings.TrimRight(text, " \t\r\n"), ""
-	if end = text[len(before):]; !strings.Contains(before, "\n") {
+	before, end := strings.TrimRight(d.text, " \t\r\n"), ""
+	if end = d.text[len(before):]; !strings.Contains(before, "\n") {
 		return string(compact) + end, nil
 	}
 	second := strings.SplitN(before, "\n", 3)[1]

@@ -12,56 +12,46 @@ import (
 // errFlow is for places that are not in lines of their own.
 var errFlow = errors.New("not in block style")
 
-// editLines applies a patch to the lines of a document in block style. It works
-// from the lines that the parser gives for nodes and finds where they end by
-// indentation; its caller checks that the result means what it should.
-func editLines(text string, ops []jsonpatch.Operation) (string, error) {
-	for _, op := range ops {
-		var root yaml.Node
-		if err := yaml.Unmarshal([]byte(text), &root); err != nil {
-			return "", err
-		}
-		at, err := locate(root.Content[0], op.Path)
-		if err != nil {
-			return "", err
-		}
-		p := newPage(text)
-		if at.parent.Style&yaml.FlowStyle != 0 && (len(at.parent.Content) > 0 || at.holder == nil || !p.opens(at.holder)) {
-			if text, err = editFlow(text, at, op); err != nil {
-				return "", err
+// edit applies a change to the lines of a document in block style. It works from
+// the lines that the parser gives for nodes and finds where they end by
+// indentation; its caller checks that the result means what it should. Parsing
+// costs most, so lines and tree are changed together, and the text is parsed again
+// only where the tree does not know enough.
+func (p *page) edit(c change) error {
+	if err := p.begin(c); err != nil {
+		return err
+	}
+	for _, op := range c.ops {
+		at, err := locate(p.root, op.Path)
+		inFlow := err == nil && at.parent.Style&yaml.FlowStyle != 0 && (len(at.parent.Content) > 0 || at.holder == nil || !p.opens(at.holder))
+		if (err != nil || inFlow) && p.changed {
+			if err = p.parse(p.text(), c); err == nil {
+				at, err = locate(p.root, op.Path)
 			}
-			continue
-		}
-		if at.parent.Kind == yaml.MappingNode {
-			err = p.editMapping(at, op)
-		} else {
-			err = p.editList(at, op)
 		}
 		if err != nil {
-			return "", err
+			return err
 		}
-		text = strings.Join(p.lines, "")
+		switch {
+		case inFlow:
+			text, err := editFlow(p.text(), at, op)
+			if err == nil {
+				err = p.parse(text, c)
+			}
+			if err != nil {
+				return err
+			}
+		case at.parent.Kind == yaml.MappingNode:
+			if err := p.editMapping(at, op); err != nil {
+				return err
+			}
+		default:
+			if err := p.editList(at, op); err != nil {
+				return err
+			}
+		}
 	}
-	return text, nil
-}
-
-// page is a document's lines, each with its end.
-type page struct {
-	lines   []string
-	newline string
-}
-
-func newPage(text string) *page {
-	p := &page{lines: strings.SplitAfter(text, "\n"), newline: "\n"}
-	if strings.Contains(text, "\r\n") {
-		p.newline = "\r\n"
-	}
-	if last := len(p.lines) - 1; p.lines[last] == "" {
-		p.lines = p.lines[:last]
-	} else {
-		p.lines[last] += p.newline
-	}
-	return p
+	return nil
 }
 
 func (p *page) editMapping(at place, op jsonpatch.Operation) error {
@@ -73,11 +63,15 @@ func (p *page) editMapping(at place, op jsonpatch.Operation) error {
 	entry := map[string]any{at.key: op.Value}
 	if at.index < 0 {
 		last := len(m.Content) - 2
-		line := p.end(m.Content[last].Line-1, indent, m.Content[last+1])
+		line, index := p.end(m.Content[last].Line-1, indent, m.Content[last+1]), len(m.Content)
 		if before := keyOf(m, "containers"); at.key == "initContainers" && before != nil {
-			line = p.above(before.Line - 1)
+			line, index = p.above(before.Line-1), slices.Index(m.Content, before)
 		}
-		return p.insert(line, indent, entry)
+		if err := p.insert(line, indent, entry); err != nil {
+			return err
+		}
+		m.Content = slices.Insert(m.Content, index, stub(at.key, line, indent), stub("", line, indent+2))
+		return nil
 	}
 	key := m.Content[at.index-1]
 	start := key.Line - 1
@@ -89,11 +83,16 @@ func (p *page) editMapping(at place, op jsonpatch.Operation) error {
 		if len(m.Content) == 2 {
 			return errFlow // what is left would be null
 		}
-		p.lines = slices.Delete(p.lines, start, end)
+		p.delete(start, end)
+		m.Content = slices.Delete(m.Content, at.index-1, at.index+1)
 		return nil
 	}
-	p.lines = slices.Delete(p.lines, start, end)
-	return p.insert(start, indent, entry)
+	p.delete(start, end)
+	if err := p.insert(start, indent, entry); err != nil {
+		return err
+	}
+	m.Content[at.index-1], m.Content[at.index] = stub(at.key, start, indent), stub("", start, indent+2)
+	return nil
 }
 
 func (p *page) editList(at place, op jsonpatch.Operation) error {
@@ -103,113 +102,52 @@ func (p *page) editList(at place, op jsonpatch.Operation) error {
 			return errFlow
 		}
 		p.open(at.holder)
-		return p.insert(at.holder.Line, at.holder.Column-1, []any{op.Value})
+		line, indent := at.holder.Line, at.holder.Column-1
+		if err := p.insert(line, indent, []any{op.Value}); err != nil {
+			return err
+		}
+		list.Style &^= yaml.FlowStyle
+		list.Line, list.Column = line+1, indent+1
+		list.Content = []*yaml.Node{stub("", line, indent+2)}
+		return nil
 	}
 	indent := list.Column - 1
-	if op.Operation == "add" && at.index == len(list.Content) {
-		last := list.Content[at.index-1]
-		return p.insert(p.end(p.dash(last, indent), indent, last), indent, []any{op.Value})
+	if op.Operation == "add" {
+		line := 0
+		if at.index == len(list.Content) {
+			last := list.Content[at.index-1]
+			line = p.end(p.dash(last, indent), indent, last)
+		} else {
+			line = p.above(p.dash(list.Content[at.index], indent))
+		}
+		if err := p.insert(line, indent, []any{op.Value}); err != nil {
+			return err
+		}
+		list.Content = slices.Insert(list.Content, at.index, stub("", line, indent+2))
+		return nil
 	}
 	item := list.Content[at.index]
 	start := p.dash(item, indent)
-	if op.Operation == "add" {
-		return p.insert(p.above(start), indent, []any{op.Value})
-	}
-	p.lines = slices.Delete(p.lines, start, p.end(start, indent, item))
+	p.delete(start, p.end(start, indent, item))
 	if op.Operation == "replace" {
-		return p.insert(start, indent, []any{op.Value})
-	}
-	if len(list.Content) == 1 && (at.holder == nil || !p.close(at.holder)) {
-		return errFlow
-	}
-	return nil
-}
-
-// insert puts a rendered value before a line.
-func (p *page) insert(line, indent int, value any) error {
-	text, err := render(value)
-	if err != nil {
-		return err
-	}
-	var added []string
-	for l := range strings.Lines(text) {
-		added = append(added, strings.Repeat(" ", indent)+strings.TrimSuffix(l, "\n")+p.newline)
-	}
-	p.lines = slices.Insert(p.lines, line, added...)
-	return nil
-}
-
-// end is the line after the last one of an entry or item that starts in a line,
-// at an indentation. Comments and empty lines behind it are not part of it.
-func (p *page) end(start, indent int, value *yaml.Node) int {
-	end := start + 1
-	text := lastLeaf(value).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	for i := start + 1; i < len(p.lines); i++ {
-		line := strings.TrimRight(p.lines[i], " \t\r\n")
-		content := strings.TrimLeft(line, " ")
-		deeper := len(line)-len(content) > indent
-		switch {
-		case content == "":
-		case content[0] == '#' && (!deeper || !text):
-		case deeper, isDash(line, indent) && value.Kind == yaml.SequenceNode && value.Column-1 == indent:
-			end = i + 1
-		default:
-			return end
+		if err := p.insert(start, indent, []any{op.Value}); err != nil {
+			return err
 		}
+		list.Content[at.index] = stub("", start, indent+2)
+		return nil
 	}
-	return end
-}
-
-// above is the first of the comment lines that stand right above a line.
-func (p *page) above(line int) int {
-	for line > 0 && strings.HasPrefix(strings.TrimLeft(p.lines[line-1], " "), "#") {
-		line--
-	}
-	return line
-}
-
-// dash is the line of an item's dash.
-func (p *page) dash(item *yaml.Node, indent int) int {
-	line := item.Line - 1
-	for line > 0 && !isDash(p.lines[line], indent) {
-		line--
-	}
-	return line
-}
-
-func isDash(line string, indent int) bool {
-	return len(line) > indent && line[indent] == '-' && strings.TrimSpace(line[:indent]) == ""
-}
-
-// opens tells whether a line is "key: []", open makes it into "key:", and close
-// back again.
-func (p *page) opens(key *yaml.Node) bool {
-	return strings.HasSuffix(strings.TrimRight(p.lines[key.Line-1], " \t\r\n"), ": []")
-}
-
-func (p *page) open(key *yaml.Node) {
-	line := strings.TrimRight(p.lines[key.Line-1], " \t\r\n")
-	p.lines[key.Line-1] = strings.TrimSuffix(line, " []") + p.newline
-}
-
-func (p *page) close(key *yaml.Node) bool {
-	line := strings.TrimRight(p.lines[key.Line-1], " \t\r\n")
-	p.lines[key.Line-1] = line + " []" + p.newline
-	return strings.HasSuffix(line, ":")
-}
-
-func keyOf(m *yaml.Node, key string) *yaml.Node {
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == key {
-			return m.Content[i]
+	list.Content = slices.Delete(list.Content, at.index, at.index+1)
+	if len(list.Content) == 0 {
+		if at.holder == nil || !p.close(at.holder) {
+			return errFlow
 		}
+		list.Style |= yaml.FlowStyle
 	}
 	return nil
 }
 
-func lastLeaf(n *yaml.Node) *yaml.Node {
-	for len(n.Content) > 0 {
-		n = n.Content[len(n.Content)-1]
-	}
-	return n
+// stub stands in the tree for what was put in before a line, at an indentation.
+// Its style says that lines which begin with # are its own, as it has no comments.
+func stub(text string, line, indent int) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.LiteralStyle, Value: text, Line: line + 1, Column: indent + 1}
 }

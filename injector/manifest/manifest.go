@@ -6,8 +6,9 @@
 //
 //	file, err := manifest.Parse(name, text)
 //	for _, pod := range file.Pods {
-//		err = pod.Change(patch)
+//		pod.Change(patch)
 //	}
+//	err = file.Apply()
 //	os.Stdout.Write(file.Bytes())
 //
 // The package knows where pods are and how YAML is edited, not what is injected.
@@ -15,7 +16,10 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -32,17 +36,19 @@ type File struct {
 
 // document is one part of a stream, from its --- line to the next.
 type document struct {
-	file *File
-	line int    // of the file, from 1, where text begins
-	head string // everything before text: --- and what stands there
-	text string
-	json bool // the text is JSON, which is YAML but not written like it
+	file    *File
+	line    int    // of the file, from 1, where text begins
+	head    string // everything before text: --- and what stands there
+	text    string
+	json    bool       // the text is JSON, which is YAML but not written like it
+	root    *yaml.Node // of text; nil: to be parsed again
+	changes []change   // that are not in text yet
 }
 
 // Parse reads a stream of YAML or JSON documents and finds the pods in it.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{Name: name}
-	for _, d := range split(string(text)) {
+	for _, d := range splitJSON(split(string(text))) {
 		d.file = f
 		f.documents = append(f.documents, d)
 		root, err := d.parse(d.text)
@@ -56,12 +62,15 @@ func Parse(name string, text []byte) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(pods) > 0 {
+			d.root = root
+		}
 		f.Pods = append(f.Pods, pods...)
 	}
 	return f, nil
 }
 
-// Bytes is the stream with all changes.
+// Bytes is the stream, with all changes that were applied.
 func (f *File) Bytes() []byte {
 	var b bytes.Buffer
 	for _, d := range f.documents {
@@ -97,36 +106,69 @@ var marker = regexp.MustCompile(`^---([ \t]*(#[^\n]*)?\r?(\n|$)|[ \t])`)
 func split(text string) []*document {
 	var docs []*document
 	d := &document{line: 1}
-	line := 0
-	for rest := text; rest != ""; {
+	line, begin := 0, 0 // of the document's text
+	for at := 0; at < len(text); {
+		rest := text[at:]
 		end := strings.IndexByte(rest, '\n') + 1
 		if end == 0 {
 			end = len(rest)
 		}
 		line++
-		if m := marker.FindString(rest); m != "" {
+		if m := marker.FindString(rest[:end]); m != "" {
+			d.text = text[begin:at]
 			before := ""
 			if d.head == "" && strings.HasPrefix(d.text, "%") {
 				before = d.text // directives belong to the document behind them
 			} else if d.head != "" || d.text != "" {
 				docs = append(docs, d)
 			}
-			d = &document{line: line + 1, head: before + rest[:len(m)], text: rest[len(m):end]}
+			d = &document{line: line + 1, head: before + m}
+			begin = at + len(m)
 			if len(m) < end {
 				d.line = line
 			}
-		} else {
-			d.text += rest[:end]
 		}
-		rest = rest[end:]
+		at += end
 	}
+	d.text = text[begin:]
 	return append(docs, d)
+}
+
+// splitJSON cuts documents of JSON, which need no markers between them.
+func splitJSON(docs []*document) (all []*document) {
+	for _, d := range docs {
+		for strings.HasPrefix(strings.TrimSpace(d.text), "{") {
+			var value json.RawMessage
+			j := json.NewDecoder(strings.NewReader(d.text))
+			if j.Decode(&value) != nil {
+				break // in YAML's flow style, perhaps
+			}
+			end := int(j.InputOffset())
+			rest := strings.TrimLeft(d.text[end:], " \t\r\n")
+			if !strings.HasPrefix(rest, "{") {
+				break
+			}
+			next := len(d.text) - len(rest)
+			all = append(all, &document{line: d.line, head: d.head, text: d.text[:end]})
+			d = &document{line: d.line + strings.Count(d.text[:next], "\n"), head: d.text[end:next], text: rest}
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 // parse is the document's tree, or nil for one without content.
 func (d *document) parse(text string) (*yaml.Node, error) {
 	var n yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &n); err != nil {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	err := decoder.Decode(&n)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err == nil && decoder.Decode(new(yaml.Node)) != io.EOF {
+		err = errors.New("something follows it that is not behind a line with ---")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: document at line %d: %w", d.file.Name, d.line, err)
 	}
 	if len(n.Content) == 0 || n.Content[0].Kind != yaml.MappingNode {
@@ -134,4 +176,27 @@ func (d *document) parse(text string) (*yaml.Node, error) {
 	}
 	d.json = strings.HasPrefix(strings.TrimSpace(text), "{")
 	return n.Content[0], nil
+}
+
+// JSON is every document as JSON, indented, one after the other.
+func JSON(files []*File) ([]byte, error) {
+	var out bytes.Buffer
+	for _, f := range files {
+		for _, d := range f.documents {
+			var doc yaml.Node
+			err := yaml.Unmarshal([]byte(d.text), &doc)
+			var raw []byte
+			if err == nil && len(doc.Content) > 0 {
+				raw, err = toJSON(doc.Content[0])
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: document at line %d: %w", f.Name, d.line, err)
+			}
+			if len(raw) > 0 && string(raw) != "null" {
+				_ = json.Indent(&out, raw, "", "  ") // it is JSON
+				out.WriteByte('\n')
+			}
+		}
+	}
+	return out.Bytes(), nil
 }

@@ -39,9 +39,10 @@ func change(t *testing.T, name string, text []byte, how func(*corev1.Pod) (*core
 		if err != nil {
 			return nil, err
 		}
-		if err := pod.Change(patch); err != nil {
-			return nil, err
-		}
+		pod.Change(patch)
+	}
+	if err := f.Apply(); err != nil {
+		return nil, err
 	}
 	return f.Bytes(), nil
 }
@@ -167,6 +168,36 @@ func TestPods(t *testing.T) {
 	}
 }
 
+// JSON needs no markers between documents; what YAML does not take for one
+// document is no silent loss.
+func TestDocumentsOfJSON(t *testing.T) {
+	const pod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"%s","annotations":{"logging.taco/paths":"/a/b"}},"spec":{"containers":[{"name":"app"}]}}`
+	a, b := fmt.Sprintf(pod, "a"), fmt.Sprintf(pod, "b")
+	for _, between := range []string{"", "\n", " \n\n ", "\n{}\n", "\n---\n"} {
+		text := []byte(a + between + b + "\n")
+		f, err := manifest.Parse("x", text)
+		if err != nil || len(f.Pods) != 2 || f.Pods[0].Name != "a" || f.Pods[1].Name != "b" || f.Pods[1].Line != 1+strings.Count(between, "\n") {
+			t.Errorf("%q: %v, %+v", between, err, f)
+			continue
+		}
+		there, err := change(t, "x", text, injected)
+		if err != nil || strings.Count(string(there), "initContainers") != 2 {
+			t.Errorf("%q: %v\n%s", between, err, there)
+		}
+		if back, err := change(t, "x", there, inject.Uninject); err != nil || !bytes.Equal(back, text) {
+			t.Errorf("%q: %v\n%s", between, err, back)
+		}
+	}
+	for _, text := range []string{"{a: 1}\n{b: 2}", "a: 1\n...\nb: 2", "[]\n{}"} {
+		if f, err := manifest.Parse("x", []byte(text)); err == nil {
+			t.Errorf("%q: %+v", text, f)
+		}
+	}
+	if _, err := manifest.Parse("x", []byte("a: 1\n...\n")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestJoin(t *testing.T) {
 	var files []*manifest.File
 	for _, text := range []string{"a: 1", "", "--- # x\nb: 2\n", "c: 3\n", "---\nd: 4"} {
@@ -224,27 +255,6 @@ func TestRead(t *testing.T) {
 	for _, name := range []string{filepath.Join(dir, "none"), t.TempDir()} {
 		if _, err := manifest.Read([]string{name}, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func BenchmarkThousandManifests(b *testing.B) {
-	text, err := os.ReadFile("testdata/crlf.yaml")
-	if err != nil {
-		b.Fatal(err)
-	}
-	text = bytes.Repeat(append([]byte("---\n"), bytes.ReplaceAll(text, []byte("\r"), nil)...), 1000)
-	for b.Loop() {
-		f, err := manifest.Parse("x", text)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, pod := range f.Pods {
-			after, _ := injected(pod.Object)
-			patch, _ := inject.Patch(pod.Object, after)
-			if err := pod.Change(patch); err != nil {
-				b.Fatal(err)
-			}
 		}
 	}
 }

@@ -15,18 +15,22 @@ import (
 // render writes a JSON value as YAML in block style, as people write manifests:
 // lists not indented, a name before what it names, the other keys sorted.
 func render(value any) (string, error) {
+	var b strings.Builder
+	err := renderValue(&b, value, 0)
+	return strings.TrimPrefix(b.String(), "\n"), err
+}
+
+// generic is a value as maps, slices and scalars, with numbers in their own digits.
+func generic(value any) (any, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	if err := d.Decode(&value); err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	err = renderValue(&b, value, 0)
-	return strings.TrimPrefix(b.String(), "\n"), err
+	var out any
+	err = d.Decode(&out)
+	return out, err
 }
 
 // renderValue writes what follows a key's colon or stands alone: a scalar on the
@@ -85,8 +89,14 @@ func renderValue(b *strings.Builder, value any, indent int) error {
 		b.WriteString(" " + text + "\n")
 	case nil:
 		b.WriteString(" null\n")
-	default:
+	case bool, json.Number:
 		fmt.Fprintf(b, " %v\n", v)
+	default:
+		value, err := generic(value)
+		if err != nil {
+			return err
+		}
+		return renderValue(b, value, indent)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type Pod struct {
 
 	document *document
 	path     string // JSON pointer from the document to Object
+	workload string // and to the workload, which is in a list perhaps
 }
 
 // templates says where the kinds of each API group have their pod template.
@@ -68,7 +69,7 @@ func (d *document) find(object *yaml.Node, lists []string, path string) ([]*Pod,
 	if !ok {
 		return nil, nil
 	}
-	at := object
+	at, workload := object, path
 	for _, step := range steps {
 		if at = child(at, step); at == nil {
 			return nil, nil // an incomplete workload, which is not ours to judge
@@ -77,7 +78,7 @@ func (d *document) find(object *yaml.Node, lists []string, path string) ([]*Pod,
 	}
 	metadata := child(object, "metadata")
 	p := &Pod{Kind: kind, Name: scalar(metadata, "name"), Namespace: scalar(metadata, "namespace"),
-		Line: d.line + object.Line - 1, document: d, path: path, Object: &corev1.Pod{}}
+		Line: d.line + object.Line - 1, document: d, path: path, workload: workload, Object: &corev1.Pod{}}
 	text, err := toJSON(at)
 	if err == nil {
 		err = json.UnmarshalCaseSensitivePreserveInts(text, p.Object)

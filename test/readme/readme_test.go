@@ -39,7 +39,7 @@ func TestFlags(t *testing.T) {
 		{[]string{"flag of stream and ship", "flag of stream"}, "./sidecar", "stream", "--"},
 		{[]string{"flag of stream and ship", "flag of ship"}, "./sidecar", "ship", "--"},
 		{[]string{"flag of serve"}, "./injector", "serve", "-"},
-		{[]string{"flag of inject and explain"}, "./injector", "inject", "-"},
+		{[]string{"flag of inject and explain", "flag of inject and uninject"}, "./injector", "inject", "-"},
 		{[]string{"flag of inject and explain"}, "./injector", "explain", "-"},
 	} {
 		t.Run(c.command, func(t *testing.T) {
