@@ -46,7 +46,7 @@ demo-down: bin/cluster ## remove what make demo and make demo-ship made
 # Go's cache of results does not know of these.
 .NOTPARALLEL:
 .PHONY: test
-test: machine lint unit manifests-test torture backend-test cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
+test: machine lint unit manifests-test torture backend-test ship-test cluster-test image-test e2e ## everything that CI runs; as root on Debian it installs what it needs
 	@printf '\n=== all passed\n'
 
 SECTION = @printf '\n=== %s\n'
@@ -95,6 +95,11 @@ backend-test:
 	$(SECTION) 'real log backends'
 	CGO_ENABLED=1 $(GO) test -race -count=1 ./test/backend/...
 
+.PHONY: ship-test
+ship-test:
+	$(SECTION) 'shipping to real nodes: documents, statuses, security, faults'
+	$(GO) test -count=1 ./test/ship
+
 .PHONY: cluster-test
 cluster-test:
 	$(SECTION) 'the test cluster'
@@ -108,7 +113,7 @@ image-test:
 .PHONY: e2e
 e2e: bin/cluster
 	$(SECTION) 'end to end, on a real node'
-	$(GO) test -count=1 -v ./test/e2e
+	helm=$$(bin/cluster helm) && HELM=$$helm $(GO) test -count=1 -v ./test/e2e
 
 .PHONY: bench
 bench: ## the sidecar side by side with its peers: throughput, latency, idle cost, shipping, parsing
