@@ -98,11 +98,6 @@ backend-test:
 .PHONY: ship-test
 ship-test:
 	$(SECTION) 'shipping to real nodes: documents, statuses, security, faults'
-	$(GO) test -count=1 ./test/ship
-
-.PHONY: ship-test
-ship-test:
-	$(SECTION) 'shipping to real nodes: documents, statuses, security, faults'
 	CGO_ENABLED=1 $(GO) test -race -count=1 ./test/ship
 
 .PHONY: cluster-test
