@@ -24,9 +24,10 @@ func (f *Follower) place(g *generation, queuePath string, st fileState) {
 	has := func(r resumed) bool { return r.Path == queuePath }
 
 	// A resumed one with other numbers, as on a volume that was mounted anew:
-	// the content tells.
+	// the content tells, unless the file was born at another time. Two files may
+	// well begin with the same lines.
 	for _, r := range resume {
-		if !has(r) || r.Prefix.Len == 0 || st.size < r.Offset {
+		if !has(r) || r.Prefix.Len == 0 || st.size < r.Offset || !sameBirth(r.Birth, st.birth) {
 			continue
 		}
 		if same, _ := r.continues(g.fd); same {

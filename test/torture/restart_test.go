@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRestart(t *testing.T) {
@@ -39,6 +41,11 @@ func TestRestart(t *testing.T) {
 			w.l.rotate(w.name + ".1")
 			w.l.write("b 3\n")
 		}, []string{"b 1", "b 2", "b 3"}},
+		{"renamed while down to a name of another kind", func(w world) {
+			w.l.write("b 1\n")
+			w.l.rotate(filepath.Join(filepath.Dir(w.name), "the old one"))
+			w.l.write("b 2\n")
+		}, []string{"b 1", "b 2"}},
 		{"truncated while down", func(w world) {
 			must(w.T, os.Truncate(w.name, 0))
 			w.l.write("b 1\n")
@@ -58,6 +65,12 @@ func TestRestart(t *testing.T) {
 			w.l.f = create(w.T, w.name).f
 			w.l.write(text(numbered("b", 0, 40)))
 		}, numbered("b", 0, 40)},
+		{"made anew while down with the same first lines, perhaps with the same inode", func(w world) {
+			w.l.f.Close()
+			must(w.T, os.Remove(w.name))
+			w.l.f = create(w.T, w.name).f
+			w.l.write(text(numbered("a", 0, 20)) + "b 1\n")
+		}, append(numbered("a", 0, 20), "b 1")},
 	} {
 		for _, end := range []string{"stop", "kill"} {
 			t.Run(c.title+"/"+end, func(t *testing.T) {
@@ -104,16 +117,78 @@ func TestSinkThatNeverTakesAnything(t *testing.T) {
 		_, err := os.Stat(filepath.Join(state, "checkpoint"))
 		return err == nil
 	})
+	eventually(t, "the pipe is full", func() bool { return inPipe(t, r) >= 64<<10 })
+	for was := -1; was != inPipe(t, r); time.Sleep(20 * time.Millisecond) {
+		was = inPipe(t, r)
+	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	if got := offsetOf(t, state, name); got >= int64(len(want)) {
-		t.Fatalf("offset %d says that all is delivered", got)
+	if got, taken := offsetOf(t, state, name), inPipe(t, r); got > int64(taken) {
+		t.Fatalf("offset %d says more is delivered than the %d bytes in the pipe", got, taken)
 	}
 	a := stream(t, "--state", state, name)
 	at := offsetOf(t, state, name)
 	a.until("the end", func(out string) bool { return strings.HasSuffix(out, want[len(want)-14:]) })
 	if got := a.stop(); !strings.HasSuffix(want, got) || int64(len(want)-len(got)) > at {
 		t.Errorf("the second start delivered %d of %d bytes", len(got), len(want))
+	}
+}
+
+// inPipe is how many bytes wait in a pipe.
+func inPipe(t *testing.T, r *os.File) int {
+	t.Helper()
+	n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+	must(t, err)
+	return n
+}
+
+// TestRotatedWhileTheOutputIsBlocked: what was found meanwhile is in the
+// checkpoint, so that the next agent finds it under any name.
+func TestRotatedWhileTheOutputIsBlocked(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	lines := numbered("a", 0, 200_000) // more than both pipes hold
+	l := create(t, name)
+	l.write(text(lines))
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	cmd := command("stream", "--state", state, name)
+	cmd.Stdout = w
+	must(t, cmd.Start())
+	w.Close()
+	eventually(t, "the pipe has something", func() bool { return inPipe(t, r) > 0 })
+	l.rotate(filepath.Join(dir, "first"))
+	l.write("a second\n")
+	eventually(t, "both are in the checkpoint", func() bool { return len(positions(t, state)) == 2 })
+	cmd.Process.Kill()
+	cmd.Wait()
+	l.rotate(filepath.Join(dir, "then"))
+	l.write("a third\n")
+	a := stream(t, "--state", state, name)
+	a.until("the end", func(out string) bool { return strings.HasSuffix(out, "a third\n") })
+	if all, got := text(lines)+"a second\na third\n", a.stop(); !strings.HasSuffix(all, got) || len(got) < len(all)-1<<20 {
+		t.Errorf("%d bytes; they end with %q", len(got), tail([]byte(got)))
+	}
+}
+
+// TestKillRepeatsOneDelivery writes a line at a time, each of them a delivery.
+func TestKillRepeatsOneDelivery(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	l := create(t, name)
+	n := 0
+	for range 10 {
+		a := stream(t, "--state", state, name)
+		eventually(t, "the file is open", func() bool { return opened(a, name) })
+		for range 5 {
+			l.write(fmt.Sprintf("a %06d\n", n))
+			n++
+			a.until("the line", func(out string) bool { return strings.HasSuffix(out, fmt.Sprintf("a %06d\n", n-1)) })
+		}
+		if out := a.kill(); strings.Count(out, "\n") > 5+1 {
+			t.Fatalf("after the kill before, more than one line came again:\n%s", out)
+		}
 	}
 }
 
@@ -131,6 +206,8 @@ func TestGraceEndsABlockedDelivery(t *testing.T) {
 	_, err = r.Read(make([]byte, 1)) // it runs
 	must(t, err)
 	must(t, cmd.Process.Signal(os.Interrupt))
+	late := time.AfterFunc(deadline, func() { cmd.Process.Kill() })
+	defer late.Stop()
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 3 {
 		t.Errorf("exit status %d, want 3", code)
@@ -250,7 +327,7 @@ func TestFullStateFolder(t *testing.T) {
 	}
 	l := create(t, name)
 	l.write("a 1\n")
-	a := stream(t, "--state", state, name)
+	a := stream(t, "--state", state, filepath.Join(dir, "*.log"))
 	a.untilLines(1)
 	l.write("a 2\n")
 	a.untilLines(2)
@@ -262,7 +339,20 @@ func TestFullStateFolder(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(state, "checkpoint"))
 		return err == nil && len(b) > 0
 	})
-	equal(t, a.stop(), "a 1\na 2\n")
+	eventually(t, "the offset", func() bool { return offsetOf(t, state, name) == 8 })
+
+	// Full again when it has to grow: the one that is there stays.
+	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o644); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	want := map[string][]string{"a": {"a 1", "a 2"}}
+	for i := range 300 {
+		n := fmt.Sprintf("more%03d", i)
+		create(t, filepath.Join(dir, n+".log")).write(n + " 1\n")
+		want[n] = []string{n + " 1"}
+	}
+	a.untilLines(302)
+	inOrder(t, a.kill(), want)
 	if got := offsetOf(t, state, name); got != 8 {
 		t.Errorf("offset %d, want 8", got)
 	}
