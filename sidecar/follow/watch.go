@@ -21,7 +21,8 @@ type watcher struct {
 	fd   int
 
 	mu    sync.Mutex    // orders looks
-	every time.Duration // until the next slow look
+	every time.Duration // until the next look
+	slow  time.Duration // between looks that nothing asks for
 	dirs  map[string]int32
 	wds   map[int32][]string // the names of a watched folder: links may give it several
 	links map[string]link    // by joined folder and name
@@ -42,7 +43,7 @@ const (
 
 func newWatcher(f *Follower) *watcher {
 	w := &watcher{
-		f: f, every: lookEvery, dirs: map[string]int32{}, wds: map[int32][]string{},
+		f: f, every: lookEvery, slow: lookEvery, dirs: map[string]int32{}, wds: map[int32][]string{},
 		from: map[uint32]string{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -334,7 +335,7 @@ func (w *watcher) looked(took time.Duration) {
 	if w.polling() {
 		w.every = max(pollEvery, took*pollCostCap)
 	} else {
-		w.every = max(lookEvery, took*lookCostCap)
+		w.every = max(w.slow, took*lookCostCap)
 	}
 }
 

@@ -52,6 +52,20 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	if want := files*each*9 + len("a end\n") - given; len(out) != want || given == 0 {
 		t.Errorf("%d bytes delivered, %d said to be given up; together they should be %d", len(out), given, want+given)
 	}
+	// The oldest go first: what is missing stands together, before the newest.
+	there := map[string]bool{}
+	for line := range strings.Lines(out) {
+		there[line] = true
+	}
+	var missing []int
+	for i := range files * each {
+		if !there[fmt.Sprintf("a %06d\n", i)] {
+			missing = append(missing, i)
+		}
+	}
+	if first, last := missing[0], missing[len(missing)-1]; last-first+1 != len(missing) || last >= (files-1)*each {
+		t.Errorf("of %d lines %d are missing, from %d to %d", files*each, len(missing), first, last)
+	}
 	if n := strings.Count(a.said(), "fill the disk"); n != 1 {
 		t.Errorf("the alarm was raised %d times, want once:\n%s", n, a.said())
 	}

@@ -147,15 +147,15 @@ func TestStdoutThatIsAFile(t *testing.T) {
 
 func TestEmit(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
-	create(t, name).write("one\r\n\"two\"\t\xff\n")
+	create(t, name).write("one\r\n\"two\"\t\xff\n\n")
 	a := stream(t, "--once", "--emit=prefix", name)
 	a.exit()
-	equal(t, a.output(), name+": one\r\n"+name+": \"two\"\t\xff\n")
+	equal(t, a.output(), name+": one\r\n"+name+": \"two\"\t\xff\n"+name+": \n")
 
 	a = stream(t, "--once", "--emit=json", name)
 	a.exit()
 	lines := strings.Split(a.output(), "\n")
-	for i, want := range []string{`{"log":"one","stream":"file","time":"20`, `{"log":"\"two\"\t` + "\uFFFD" + `","stream":"file","time":"20`} {
+	for i, want := range []string{`{"log":"one","stream":"file","time":"20`, `{"log":"\"two\"\t` + "\uFFFD" + `","stream":"file","time":"20`, `{"log":"","stream`} {
 		if !strings.HasPrefix(lines[i], want) {
 			t.Errorf("got %s, want %s…", lines[i], want)
 		}

@@ -9,15 +9,21 @@ import (
 )
 
 func TestTruncateThenAppend(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "a.log")
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
 	l := create(t, name)
-	a := stream(t, name)
+	a := stream(t, "--state", state, name)
 	l.write("before 1\nbefore 2\n")
 	a.untilLines(2)
-	must(t, os.Truncate(name, 0))
-	l.write("after\n")
-	a.untilLines(3)
-	equal(t, a.stop(), "before 1\nbefore 2\nafter\n")
+	for i := range 2 {
+		must(t, os.Truncate(name, 0))
+		l.write(fmt.Sprintf("after %d\n", i))
+		a.untilLines(3 + i)
+	}
+	equal(t, a.stop(), "before 1\nbefore 2\nafter 0\nafter 1\n")
+	if p := positions(t, state); len(p) != 1 || p[0].Epoch != 2 || p[0].Offset != 8 {
+		t.Errorf("the checkpoint has %+v, want offset 8 of epoch 2", p)
+	}
 }
 
 func TestTruncateToALengthThatIsNotZero(t *testing.T) {
@@ -154,6 +160,21 @@ func TestWriterWithoutAppend(t *testing.T) {
 	must(t, err)
 	a.untilLines(before + 1)
 	equal(t, a.stop(), want+"a after\n")
+}
+
+// TestHoleIsNotRead: what a writer without O_APPEND leaves after a truncation
+// may be large; reading a hole of a TiB would take minutes.
+func TestHoleIsNotRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	f, err := os.Create(name)
+	must(t, err)
+	defer f.Close()
+	if _, err = f.WriteAt([]byte("a after\n"), 1<<40); err != nil {
+		t.Skip("no files so large here: ", err)
+	}
+	a := stream(t, name)
+	a.untilLines(1)
+	equal(t, a.stop(), "a after\n")
 }
 
 func TestCompressedFilesAreLeftOut(t *testing.T) {
