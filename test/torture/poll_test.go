@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -45,4 +46,38 @@ func TestPollingAlone(t *testing.T) {
 	if !strings.Contains(a.said(), "polling") {
 		t.Errorf("that it polls is not said: %s", a.said())
 	}
+}
+
+// TestWhatNoEventTells writes behind the back of an overlay, as other machines
+// do with a network file system: the slow look finds it.
+func TestWhatNoEventTells(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount an overlay; run as root")
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, d := range []string{"lower", "upper", "work", "merged"} {
+		must(t, os.Mkdir(in(d), 0o755))
+	}
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", in("lower"), in("upper"), in("work"))
+	if err := syscall.Mount("overlay", in("merged"), "overlay", 0, options); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("mount an overlay: ", err)
+		}
+		t.Skip("mount an overlay: ", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(in("merged"), syscall.MNT_DETACH) })
+	l := create(t, in("upper/a.log"))
+	l.write("a 000000\n")
+	address := freeAddress(t)
+	a := stream(t, "--metrics", address, in("merged/*.log"))
+	a.untilLines(1)
+	for i := 1; i < 3; i++ {
+		// The looks that follow a change are over.
+		looks := metric(t, address, "taco_looks_total")
+		eventually(t, "a slow look", func() bool { return metric(t, address, "taco_looks_total") > looks+1 })
+		l.write(fmt.Sprintf("a %06d\n", i))
+		a.untilLines(i + 1)
+	}
+	equal(t, a.stop(), text(numbered("a", 0, 3)))
 }
