@@ -113,6 +113,10 @@ func TestRecords(t *testing.T) {
 			name: "split", text: "a\n" + long + "\nb\n", args: []string{"--max-line=1KiB"},
 			want: []string{"a", long[:1024], long[1024:], "b"}, split: []bool{false, true, true, false},
 		},
+		{
+			name: "split after a carriage return", text: long[:1023] + "\rb\r\n", args: []string{"--max-line=1KiB"},
+			want: []string{long[:1023] + "\r", "b"}, split: []bool{true, true},
+		},
 	}
 	onBoth(t, func(t *testing.T, n *backend.Node) {
 		// One index for all: making one costs a node more than all that is in it.

@@ -106,9 +106,10 @@ func appendGeneration(out []byte, identity string, r *follow.Range) []byte {
 	return append(out, '-')
 }
 
-// append appends a record's action and document. False: the rules dropped it.
-func (e *encoder) append(b *bulk, text []byte, offset int64, split bool) bool {
-	if n := len(text); n > 0 && text[n-1] == '\r' {
+// append appends the action and document of a record, or of a part of one that
+// is split, and perhaps goes on. False: the rules dropped it.
+func (e *encoder) append(b *bulk, text []byte, offset int64, split, goesOn bool) bool {
+	if n := len(text); n > 0 && text[n-1] == '\r' && !goesOn {
 		text = text[:n-1]
 	}
 	stamp, at, index := e.stamp, e.time, e.index

@@ -161,9 +161,9 @@ func (s *Sink) encode(b *bulk, r *follow.Range) *bulk {
 	src := &s.opt.Sources[r.Source]
 	e := s.encoder(r)
 	src.Framing.Each(s.in, r.Offset, func(text []byte, index int, first, last bool) {
-		split := first && r.Mid || last && r.End == follow.EndSplit
+		goesOn := last && r.End == follow.EndSplit
 		r.Records++
-		if e.append(b, text, r.Offset+int64(index), split) && len(b.body) >= s.full {
+		if e.append(b, text, r.Offset+int64(index), goesOn || first && r.Mid, goesOn) && len(b.body) >= s.full {
 			b = s.send(b)
 		}
 	})

@@ -14,7 +14,7 @@ func (s *Sink) Preview(r *follow.Range) []byte {
 	src := &s.opt.Sources[r.Source]
 	e := s.encoder(r)
 	src.Framing.Each(s.in, r.Offset, func(text []byte, index int, _, _ bool) {
-		e.append(b, text, r.Offset+int64(index), false)
+		e.append(b, text, r.Offset+int64(index), false, false)
 	})
 	return b.body
 }
