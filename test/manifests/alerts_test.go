@@ -38,6 +38,7 @@ func rules(t *testing.T) (all []rule) {
 
 // TestAlerts has promtool check the rules, and try them in alerts_test.yaml.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	tool := command{path: promtool(t), home: t.TempDir()}
 	tool.run(t, "check", "rules", alerts)
 	tool.run(t, "test", "rules", "alerts_test.yaml")
@@ -104,6 +105,7 @@ func TestAlertsAreWhole(t *testing.T) {
 // The alerts look at metrics that the programs have, with labels and values that
 // these have.
 func TestAlertsLookAtWhatIsThere(t *testing.T) {
+	t.Parallel()
 	var queries []query
 	for _, r := range rules(t) {
 		found := selectors(r.Expr)
@@ -139,6 +141,7 @@ func TestReadmeListsTheAlerts(t *testing.T) {
 
 // The runbooks send nobody to a metric that is not there.
 func TestRunbooksNameMetricsThatAreThere(t *testing.T) {
+	t.Parallel()
 	all := exportedMetrics(t)
 	for _, r := range rules(t) {
 		for _, name := range regexp.MustCompile(`\btaco_\w+`).FindAllString(r.Annotations["runbook"]+r.Annotations["description"], -1) {

@@ -40,6 +40,7 @@ func readBoard(t *testing.T) (b board) {
 // Every query of the dashboard, its variables' too, gives something where the
 // programs are scraped.
 func TestDashboardAsksForWhatIsThere(t *testing.T) {
+	t.Parallel()
 	b := readBoard(t)
 	filled := strings.NewReplacer("$__rate_interval", "5m", "$namespace", ".*", "$pod", ".*")
 	var queries []query

@@ -85,7 +85,7 @@ func samples(job, text string) (all []exported) {
 
 func scrapeAll(dir string) (map[string][]string, error) {
 	for _, name := range []string{"sidecar", "injector"} {
-		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(dir, name), "./"+name)
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "./"+name)
 		build.Dir = "../.."
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

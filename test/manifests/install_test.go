@@ -11,6 +11,7 @@ import (
 
 // TestInstall has a real API server take what there is to install, in turn.
 func TestInstall(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := newCluster(t)
 	for _, test := range []struct {
 		name string
