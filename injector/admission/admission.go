@@ -19,8 +19,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"logging.taco/injector/inject"
 	"logging.taco/injector/profile"
@@ -43,5 +43,7 @@ func NewHandler(o Options) http.Handler {
 		o.inject = inject.Inject
 	}
 	p := &pods{o}
-	return limits(&admission.Webhook{Handler: admission.HandlerFunc(p.handle)})
+	l := &limits{metrics: o.Metrics, log: o.Log, room: semaphore.NewWeighted(workRoom)}
+	l.next = newReviews(p.handle, l)
+	return l
 }

@@ -13,6 +13,7 @@ type Metrics struct {
 	admissions *prometheus.CounterVec
 	duration   prometheus.Histogram
 	panics     prometheus.Counter
+	refused    *prometheus.CounterVec
 }
 
 // noReason is the label of an admission about which there is nothing to say.
@@ -35,7 +36,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Panics that were contained; each is a bug to be reported. The pod was let in without a sidecar.",
 		}),
 	}
-	r.MustRegister(m.admissions, m.duration, m.panics)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "taco_injector_requests_refused_total",
+		Help: "Requests that were answered without a decision: not a review (method, media_type, unreadable), too_large, or busy. The failurePolicy decided over their pods.",
+	}, []string{"reason"})
+	r.MustRegister(m.admissions, m.duration, m.panics, m.refused)
+	for _, reason := range []string{badMethod, badMedia, tooLarge, busy, unreadable} {
+		m.refused.WithLabelValues(reason)
+	}
 	for _, d := range []decision{injected, skipped, denied, fault} {
 		m.admissions.WithLabelValues(string(d), noReason) // there from the start, for rates
 	}

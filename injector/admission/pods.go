@@ -2,10 +2,8 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -53,9 +51,6 @@ type verdict struct {
 
 // handle decides, then tells the log and the metrics.
 func (p *pods) handle(ctx context.Context, req admission.Request) admission.Response {
-	if req.UID == "" {
-		return admission.Errored(http.StatusBadRequest, errors.New("an AdmissionReview with a request is needed"))
-	}
 	begin := time.Now()
 	v := p.contained(req)
 	took := time.Since(begin)
@@ -106,6 +101,10 @@ func (p *pods) decide(req admission.Request, v *verdict) {
 	pod := &corev1.Pod{}
 	if err := utiljson.Unmarshal(req.Object.Raw, pod); err != nil {
 		v.fault(unreadablePod, fmt.Errorf("read the pod: an object of %d bytes is not what this version knows as a Pod", len(req.Object.Raw)))
+		return
+	}
+	if k := pod.GroupVersionKind(); !k.Empty() && (k.Group != "" || k.Version != "v1" || k.Kind != "Pod") {
+		v.fault(unreadablePod, fmt.Errorf("read the pod: the object is a %s, and the request is about a Pod", k.Kind))
 		return
 	}
 	v.generateName = pod.GenerateName
