@@ -62,9 +62,10 @@ func TestTruncatedAfterItWasFound(t *testing.T) {
 				}
 				f.Release(&batch[0])
 			}
-			unix.SetNonblock(int(in.Fd()), true)
+			fd := int(in.Fd())
+			unix.SetNonblock(fd, true)
 			var b [100]byte
-			if n, _ := unix.Read(int(in.Fd()), b[:]); n > 0 {
+			if n, _ := unix.Read(fd, b[:]); n > 0 {
 				t.Errorf("%s to a %s: %q is out", emit, kind, b[:n])
 			}
 		}
