@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,54 +12,6 @@ import (
 )
 
 // What networks and machines do: each line is there once in the end.
-
-// TestNodeKilled: kill -9 of the node in the middle of bulks, twice.
-func TestNodeKilled(t *testing.T) {
-	t.Parallel()
-	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			n := ownNode(t, kind)
-			s := shipOwn(t, n, "killed")
-			want := padded("killed", 6000)
-			s.write("a.log", text(want))
-			a := s.start("--batch-size=32KiB", "--in-flight=2")
-			for _, at := range []int{500, 3000} {
-				a.until("part of it is stored", func(m metrics) bool { return m.documents() >= at })
-				n.Kill()
-				a.untilBlocked("unreachable")
-				n.Restart()
-			}
-			m := a.untilDocuments(len(want))
-			a.stop(0)
-			eachOnce(t, s.logs(), want)
-			t.Logf("%v requests, %v pauses, %d sent again that had been stored", m["taco_ship_requests_total"], m["taco_ship_retries_total"], m.already())
-		})
-	}
-}
-
-// TestNodeStopped: a node that stands still executes later what the sidecar has
-// given up by then.
-func TestNodeStopped(t *testing.T) {
-	t.Parallel()
-	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			n := ownNode(t, kind)
-			s := shipOwn(t, n, "stopped")
-			want := padded("stopped", 3000)
-			s.write("a.log", text(want))
-			a := s.start("--batch-size=16KiB", "--timeout=2s")
-			a.until("part of it is stored", func(m metrics) bool { return m.documents() >= 1000 })
-			n.Signal(syscall.SIGSTOP)
-			a.untilBlocked("unreachable")
-			n.Signal(syscall.SIGCONT)
-			a.untilDocuments(len(want))
-			a.stop(0)
-			eachOnce(t, s.logs(), want)
-		})
-	}
-}
 
 // TestNetwork: a network that delays, resets, closes and swallows.
 func TestNetwork(t *testing.T) {

@@ -47,20 +47,21 @@ func TestLimits(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
-			n := ownNode(t, kind, backend.Setting("http.max_content_length", "64kb"))
+			n := ownNode(t, kind, backend.Setting("http.max_content_length", "64kb"), backend.Listening(),
+				backend.Setting("discovery.type", "zen"), backend.Setting("discovery.seed_hosts", "127.0.0.1:1"), backend.Setting("discovery.initial_state_timeout", "1s"))
+			t.Run("g3 no master", func(t *testing.T) { noMaster(t, n) })
 			t.Run("b1 too long", func(t *testing.T) { tooLong(t, n, "b1", "--gzip=false") })
 			t.Run("b4 too long when expanded", func(t *testing.T) { tooLong(t, n, "b4") })
 			t.Run("b4 in flight", func(t *testing.T) { tooLong(t, n, "b4-in-flight", "--in-flight=4", "--batch-size=128KiB") })
 			t.Run("k one document too long", func(t *testing.T) { documentTooLong(t, n, false) })
 			t.Run("k and nowhere to put it", func(t *testing.T) { documentTooLong(t, n, true) })
 
-			n.Restart(backend.Setting("http.max_content_length", "100mb"), backend.Setting("indexing_pressure.memory.limit", "20kb"))
+			n.Restart(backend.Setting("http.max_content_length", "100mb"), backend.Setting("indexing_pressure.memory.limit", "20kb"),
+				backend.Setting("thread_pool.write.queue_size", "1"), backend.Setting("thread_pool.write.size", "1"))
 			t.Run("a1 more than a node may hold", func(t *testing.T) { busy(t, n, "a1", padded("a1", 200), "--gzip=false") })
 			t.Run("a2 many at once", func(t *testing.T) {
 				busy(t, n, "a2", padded("a2", 300), "--in-flight=16", "--batch-size=8KiB", "--gzip=false")
 			})
-
-			n.Restart(backend.Setting("indexing_pressure.memory.limit", "10%"), backend.Setting("thread_pool.write.queue_size", "1"), backend.Setting("thread_pool.write.size", "1"))
 			t.Run("a3 a queue that is full", func(t *testing.T) {
 				if status, body := n.Put("/logstash-a3", object{"settings": object{"number_of_shards": 5}}); status != http.StatusOK {
 					t.Fatalf("make the index: status %d: %v", status, body)
@@ -168,98 +169,15 @@ func settings(t testing.TB, n *backend.Node, all object) {
 	}
 }
 
-func TestCluster(t *testing.T) {
-	t.Parallel()
-	for _, kind := range kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			n := ownNode(t, kind, backend.Setting("cluster.info.update.interval", "10s"))
-			t.Run("c4 flood stage", func(t *testing.T) { flood(t, n) })
-			for _, block := range []string{"cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete"} {
-				t.Run(block, func(t *testing.T) {
-					cluster(t, n, strings.TrimPrefix(block, "cluster.blocks."), object{block: true}, object{block: nil}, "forbidden", "cluster_block_exception")
-				})
-			}
-			t.Run("f4 too many shards", func(t *testing.T) {
-				const most = "cluster.max_shards_per_node"
-				cluster(t, n, "f4", object{most: 1}, object{most: nil}, "index_blocked", "validation_exception")
-			})
-		})
-	}
-}
-
-// cluster ships to a cluster that takes nothing until a setting is changed.
-func cluster(t *testing.T, n *backend.Node, name string, fault, repair object, reason, said string) {
-	s := shipOwn(t, n, name)
-	want := lines(name, 100)
+// noMaster ships to a node that has none, and then has one.
+func noMaster(t *testing.T, n *backend.Node) {
+	s := shipOwn(t, n, "g3")
+	want := lines("g3", 100)
 	s.write("a.log", text(want))
-	settings(t, n, fault)
-	a := s.start()
-	a.untilBlocked(reason)
-	settings(t, n, repair)
+	a := s.start("--timeout=6s")
+	a.untilBlocked("unavailable")
+	n.Restart(backend.Setting("discovery.type", "single-node"))
 	a.untilDocuments(len(want))
 	a.stop(0)
 	s.holds(want...)
-	if s.letters() != nil || !strings.Contains(a.said.String(), said) {
-		t.Errorf("%d dead letters; it says:\n%s", len(s.letters()), a.said.String())
-	}
-}
-
-// flood goes through the real flood stage: the node finds its disk too full,
-// blocks all indices, and unblocks them when there is room.
-func flood(t *testing.T, n *backend.Node) {
-	watermarks := func(low, high, flood string) {
-		const disk = "cluster.routing.allocation.disk."
-		settings(t, n, object{
-			disk + "threshold_enabled": true,
-			disk + "watermark.low":     low, disk + "watermark.high": high, disk + "watermark.flood_stage": flood,
-		})
-	}
-	s := shipOwn(t, n, "c4")
-	want := lines("c4", 20)
-	s.write("a.log", text(want[:10]))
-	a := s.start()
-	a.untilDocuments(10)
-	watermarks("900tb", "800tb", "700tb")
-	eventually(t, "the node blocks the index", func() bool {
-		_, body := n.Get("/" + s.index + "/_settings")
-		return body.At(s.index, "settings", "index", "blocks", "read_only_allow_delete") == "true"
-	})
-	s.write("a.log", text(want[10:]))
-	a.untilBlocked("busy")
-	if said := a.said.String(); !strings.Contains(said, "flood-stage") {
-		t.Errorf("it says:\n%s", said)
-	}
-	watermarks("3b", "2b", "1b")
-	a.untilDocuments(20)
-	a.stop(0)
-	s.holds(want...)
-	setting(t, n, "cluster.routing.allocation.disk.threshold_enabled", nil)
-	if s.letters() != nil {
-		t.Errorf("dead letters: %v", s.letters())
-	}
-}
-
-// A node without a master, and one that waits for others, take nothing.
-func TestNodeAlone(t *testing.T) {
-	t.Parallel()
-	for _, kind := range kinds {
-		for name, options := range map[string][]backend.Option{
-			"g3 no master": {backend.Setting("discovery.type", "zen"), backend.Setting("discovery.seed_hosts", "127.0.0.1:1"), backend.Setting("discovery.initial_state_timeout", "1s")},
-		} {
-			t.Run(fmt.Sprint(name, "/", kind), func(t *testing.T) {
-				t.Parallel()
-				n := ownNode(t, kind, append(options, backend.Listening())...)
-				s := shipOwn(t, n, "g")
-				want := lines("g", 100)
-				s.write("a.log", text(want))
-				a := s.start("--timeout=6s")
-				a.untilBlocked("unavailable")
-				n.Restart(backend.Setting("discovery.type", "single-node"))
-				a.untilDocuments(len(want))
-				a.stop(0)
-				s.holds(want...)
-			})
-		}
-	}
 }

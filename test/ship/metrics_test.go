@@ -12,7 +12,7 @@ import (
 // metrics are the agent's values by name, labels included.
 type metrics map[string]float64
 
-var scraper = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var scraper = &http.Client{Timeout: 5 * time.Second}
 
 func scrape(address string) (string, error) {
 	res, err := scraper.Get("http://" + address + "/metrics")
@@ -71,9 +71,13 @@ func (m metrics) blocked() string {
 // until waits for the metrics to satisfy a condition, and returns them.
 func (a *agent) until(what string, ok func(metrics) bool) (m metrics) {
 	a.t.Helper()
-	for end := time.Now().Add(deadline); ; time.Sleep(20 * time.Millisecond) {
+	end, documents := time.Now().Add(deadline), 0
+	for pause := 10 * time.Millisecond; ; pause = min(pause*3/2, 250*time.Millisecond) {
 		if m = a.metrics(); m != nil && ok(m) {
 			return m
+		}
+		if m.documents() > documents { // as long as something comes, there is no hurry
+			end, documents = time.Now().Add(deadline), m.documents()
 		}
 		if !a.runs() {
 			a.t.Fatalf("the sidecar ended (%v) before %s", a.cmd.ProcessState, what)
@@ -81,6 +85,7 @@ func (a *agent) until(what string, ok func(metrics) bool) (m metrics) {
 		if time.Now().After(end) {
 			a.t.Fatalf("waited in vain: %s; %d documents, blocked: %q, metrics: %v", what, m.documents(), m.blocked(), m)
 		}
+		time.Sleep(pause)
 	}
 }
 
