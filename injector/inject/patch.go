@@ -20,6 +20,7 @@ import (
 // fields that this program does not know survive in the raw object. The same
 // pods give the same operations.
 func Patch(before, after *corev1.Pod) ([]jsonpatch.Operation, error) {
+	before, after = reduce(before, after)
 	b, err := tree(before)
 	if err != nil {
 		return nil, fmt.Errorf("make the patch: %w", err)

@@ -1,8 +1,9 @@
 // Command bench measures the sidecar side by side with its peers in one run:
-// CPU of the process alone, speed, memory, latency and idle cost. The figures
+// CPU of the process alone, speed, memory, latency and idle cost; and the injector,
+// under admissions. The figures
 // of one machine on one day are in RESULTS.md; ratios travel, seconds do not.
 //
-//	go run ./test/bench [-rounds 5] [-size 1000] [-only throughput,latency,idle,ship,parse] [-otel]
+//	go run ./test/bench [-rounds 5] [-size 1000] [-only throughput,latency,idle,ship,parse,admissions] [-otel]
 package main
 
 import (
@@ -20,7 +21,7 @@ import (
 var (
 	rounds  = flag.Int("rounds", 5, "runs of each subject; medians are printed")
 	megs    = flag.Int("size", 1000, "MB of lines a throughput run")
-	only    = flag.String("only", "throughput,latency,idle,ship,parse", "what to measure, separated by commas")
+	only    = flag.String("only", "throughput,latency,idle,ship,parse,admissions", "what to measure, separated by commas")
 	rsyslog = flag.String("rsyslog", "", "ship with rsyslog too, whose Debian packages are installed or unpacked below this `folder`")
 	otel    = flag.Bool("otel", false, "compare with the OpenTelemetry collector, which is built the first time")
 )
@@ -59,9 +60,9 @@ func bench() error {
 	fmt.Printf("%s, Linux %s, %d CPUs, load average %s at the start, medians of %d runs\n",
 		runtime.Version(), strings.TrimSpace(string(kernel)), runtime.NumCPU(), strings.Join(strings.Fields(string(load))[:3], " "), *rounds)
 	for _, what := range strings.Split(*only, ",") {
-		run := map[string]func(string) error{"throughput": throughput, "latency": latency, "idle": idle, "ship": ship, "parse": parse}[what]
+		run := map[string]func(string) error{"throughput": throughput, "latency": latency, "idle": idle, "ship": ship, "parse": parse, "admissions": admissions}[what]
 		if run == nil {
-			return fmt.Errorf("-only %q: use throughput, latency, idle, ship or parse", what)
+			return fmt.Errorf("-only %q: use throughput, latency, idle, ship, parse or admissions", what)
 		}
 		if err := run(dir); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
