@@ -310,7 +310,9 @@ func testDrain(t *testing.T, c *cluster) {
 		t.Errorf("the probe says %d, %s", answer.StatusCode, why)
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // HTTP/1, where the header is seen
-	post, err := client.Post("https://"+address(r.port)+"/mutate", "application/json", strings.NewReader("{}"))
+	post, err := client.Post("https://"+address(r.port)+"/mutate", "application/json", strings.NewReader(
+		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","resource":{"version":"v1","resource":"pods"},`+
+			`"kind":{"version":"v1","kind":"Pod"},"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}}}`))
 	if err != nil {
 		t.Fatalf("the webhook is not answered any more: %v", err)
 	}
