@@ -249,10 +249,20 @@ func (w *watcher) matters(ev *unix.InotifyEvent, name string) bool {
 	return slices.ContainsFunc(w.wds[ev.Wd], func(dir string) bool {
 		name := join(dir, name)
 		if ev.Mask&unix.IN_ISDIR != 0 {
-			return w.f.leadsTo(name)
+			return w.f.leadsTo(name) || w.leadsToLink(name)
 		}
 		return w.f.names[name] != nil || w.followed(name) != ""
 	})
+}
+
+// leadsToLink tells whether a file behind a link may come to be in the folder.
+func (w *watcher) leadsToLink(dir string) bool {
+	for name := range w.links {
+		if strings.HasPrefix(name, dir+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // lookNow looks in whatever goroutine calls, and tells when to look again.

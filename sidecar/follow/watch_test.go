@@ -33,6 +33,14 @@ func byEvents(t *testing.T, patterns ...string) *Follower {
 	}
 }
 
+// idle waits until what happened before asks for no more looks, so that they
+// do not find what is to come. If it comes back too early a fault may be missed.
+func idle(f *Follower) {
+	for was := int64(-1); was != f.Counts().Looks; time.Sleep(30 * time.Millisecond) {
+		was = f.Counts().Looks
+	}
+}
+
 func mkdir(t *testing.T, name string) {
 	t.Helper()
 	if err := os.MkdirAll(name, 0o755); err != nil {
@@ -57,6 +65,7 @@ func TestEverythingIsNoticedByEvents(t *testing.T) {
 	f := byEvents(t, filepath.Join(dir, "*.log"), filepath.Join(dir, "late", "of", "all.log"),
 		filepath.Join(dir, "any", "**", "deep.log"), filepath.Join(dir, "*", "one", "x.log"))
 	one := filepath.Join(dir, "a.log")
+	far := t.TempDir()
 	for _, c := range []struct {
 		title string
 		do    func()
@@ -98,6 +107,15 @@ func TestEverythingIsNoticedByEvents(t *testing.T) {
 			mkdir(t, filepath.Join(dir, "late", "of"))
 			appendTo(t, filepath.Join(dir, "late", "of", "all.log"), "12345\n")
 		}},
+		{"a link to a folder that is not there", func() {
+			if err := os.Symlink(filepath.Join(far, "x", "y", "far.log"), filepath.Join(dir, "link.log")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"that folder", func() { mkdir(t, filepath.Join(far, "x")) }},
+		{"and one in that folder", func() { mkdir(t, filepath.Join(far, "x", "y")) }},
+		{"the link's file", func() { appendTo(t, filepath.Join(far, "x", "y", "far.log"), "12345\n") }},
+		{"it grows", func() { appendTo(t, filepath.Join(far, "x", "y", "far.log"), "12345\n") }},
 		{"a file that is done with grows", func() {
 			f.mu.Lock()
 			g := f.names[filepath.Join(dir, "q", "one", "x.log")]
@@ -106,6 +124,7 @@ func TestEverythingIsNoticedByEvents(t *testing.T) {
 			appendTo(t, filepath.Join(dir, "q", "one", "x.log"), "12345\n")
 		}},
 	} {
+		idle(f)
 		c.do()
 		n := 6
 		if strings.Contains(c.title, "folder") && !strings.Contains(c.title, "file") && !strings.Contains(c.title, "again") {
@@ -113,6 +132,20 @@ func TestEverythingIsNoticedByEvents(t *testing.T) {
 		}
 		if got := collected(t, f, n); got != strings.Repeat("12345\n", n/6) {
 			t.Errorf("%s: got %q", c.title, got)
+		}
+	}
+}
+
+// TestFoldersThatFillAtOnce: what is made in a folder before it is watched is found.
+func TestFoldersThatFillAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	f := byEvents(t, filepath.Join(dir, "*", "one", "*.log"))
+	for i := range 300 {
+		below := filepath.Join(dir, fmt.Sprint(i), "one")
+		mkdir(t, below)
+		write(t, filepath.Join(below, "a.log"), "12345\n")
+		if got := collected(t, f, 6); got != "12345\n" {
+			t.Fatalf("folder %d: got %q", i, got)
 		}
 	}
 }
