@@ -192,6 +192,33 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestRacedMapping: two first documents of a field may each find a type for it,
+// and one of them is refused; at the next attempt there is a mapping, which it
+// may fit. One that never fits is put aside.
+func TestRacedMapping(t *testing.T) {
+	t.Parallel()
+	race := backend.Item{Status: 400, Type: "illegal_argument_exception", Reason: "mapper [n] cannot be changed from type [long] to [float]"}
+	for _, c := range []struct{ refusals, letters int }{{1, 0}, {2, 1}} {
+		t.Run(fmt.Sprint(c.refusals), func(t *testing.T) {
+			t.Parallel()
+			s, b := shipToScript(t)
+			b.Then(backend.Items(backend.Item{Status: 201}, race))
+			for range c.refusals - 1 {
+				b.Then(backend.Items(race))
+			}
+			want := lines("a", 2)
+			s.write("a.log", text(want))
+			a := s.start("--template=off")
+			m := a.untilDocuments(2)
+			a.stop(0)
+			eachOnce(t, texts(t, b), want[:2-c.letters])
+			if m.refused() != c.letters || len(s.letters()) != c.letters {
+				t.Errorf("%d refused and %d dead letters, want %d", m.refused(), len(s.letters()), c.letters)
+			}
+		})
+	}
+}
+
 // TestFlapping: a backend that is busy now and then is not said each time.
 func TestFlapping(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,7 @@ import (
 // that is started with one limit after the other.
 
 // slots bounds how many nodes run beside the shared ones, and so the memory.
-var slots = make(chan struct{}, 3)
+var slots = make(chan struct{}, 4)
 
 // ownNode starts a node that ends with the test.
 func ownNode(t *testing.T, kind backend.Kind, options ...backend.Option) *backend.Node {
@@ -58,22 +58,22 @@ func TestLimits(t *testing.T) {
 
 			n.Restart(backend.Setting("http.max_content_length", "100mb"), backend.Setting("indexing_pressure.memory.limit", "20kb"),
 				backend.Setting("thread_pool.write.queue_size", "1"), backend.Setting("thread_pool.write.size", "1"))
-			t.Run("a1 more than a node may hold", func(t *testing.T) { busy(t, n, "a1", padded("a1", 200), "--gzip=false") })
+			t.Run("a1 more than a node may hold", func(t *testing.T) { busy(t, n, "a1", padded("a1", 80), "--gzip=false") })
 			t.Run("a2 many at once", func(t *testing.T) {
-				busy(t, n, "a2", padded("a2", 300), "--in-flight=16", "--batch-size=8KiB", "--gzip=false")
+				busy(t, n, "a2", padded("a2", 150), "--in-flight=16", "--batch-size=8KiB", "--gzip=false")
 			})
 			t.Run("a3 a queue that is full", func(t *testing.T) {
 				if status, body := n.Put("/logstash-a3", object{"settings": object{"number_of_shards": 5}}); status != http.StatusOK {
 					t.Fatalf("make the index: status %d: %v", status, body)
 				}
-				m := busy(t, n, "a3", padded("a3", 150))
+				m := busy(t, n, "a3", lines("a3", 40))
 				if m.already() != 0 {
 					t.Errorf("%d records were sent again that had been stored", m.already())
 				}
 			})
 			t.Run("a4 the breaker of requests", func(t *testing.T) {
-				setting(t, n, "network.breaker.inflight_requests.limit", "100kb")
-				busy(t, n, "a4", padded("a4", 300), "--gzip=false")
+				setting(t, n, "network.breaker.inflight_requests.limit", "20kb")
+				busy(t, n, "a4", padded("a4", 35), "--gzip=false")
 				setting(t, n, "network.breaker.inflight_requests.limit", nil)
 			})
 			t.Run("a5 the parent breaker", func(t *testing.T) {

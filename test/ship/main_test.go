@@ -18,25 +18,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"logging.taco/test/backend"
 )
 
-// binary is the sidecar.
-var binary string
+// binary is the sidecar, files the folder in which it works.
+var binary, files string
 
 // long tells whether there is time for everything.
 var long = os.Getenv("TACO_SHIP_LONG") != ""
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	dir, swept, err := sweptFolder()
-	if err == nil {
-		os.Setenv("TMPDIR", dir) // of the nodes and of t.TempDir too
-		binary, err = build(dir)
-	}
+	swept := func() {}
+	err := prepare(&swept)
 	if err != nil {
+		swept()
 		fmt.Fprintln(os.Stderr, "prepare the tests:", err)
 		os.Exit(1)
 	}
@@ -47,6 +46,29 @@ func TestMain(m *testing.M) {
 	code := backend.Main(m)
 	swept()
 	os.Exit(code)
+}
+
+// prepare makes folders and the sidecar. The nodes work in memory where that is
+// to be had, since they sync their files all the time; the sidecar's files are
+// on a disk, as in a pod.
+func prepare(swept *func()) error {
+	var err error
+	if files, *swept, err = sweptFolder(""); err != nil {
+		return err
+	}
+	nodes := files
+	var fs syscall.Statfs_t
+	const memory = "/dev/shm"
+	if !long && syscall.Statfs(memory, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > 2<<30 {
+		onDisk, inMemory := *swept, func() {}
+		if nodes, inMemory, err = sweptFolder(memory); err != nil {
+			return err
+		}
+		*swept = func() { onDisk(); inMemory() }
+	}
+	os.Setenv("TMPDIR", nodes) // of t.TempDir too
+	binary, err = build(files)
+	return err
 }
 
 // build makes the sidecar, unless another one is named.
@@ -62,11 +84,12 @@ func build(dir string) (string, error) {
 	return name, nil
 }
 
-// sweptFolder makes a folder that is removed when this process has ended in
+// sweptFolder makes a folder in another one that is removed when this process has ended in
 // whatever way: by a shell that waits for that. swept removes it now.
-func sweptFolder() (dir string, swept func(), err error) {
-	if dir, err = os.MkdirTemp("", "taco-ship-"); err != nil {
-		return "", nil, err
+func sweptFolder(in string) (dir string, swept func(), err error) {
+	nothing := func() {}
+	if dir, err = os.MkdirTemp(in, "taco-ship-"); err != nil {
+		return "", nothing, err
 	}
 	// What has just been killed may still write.
 	sweeper := exec.Command("sh", "-c", `trap "" INT TERM HUP; cat; rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }`, dir)
@@ -77,7 +100,7 @@ func sweptFolder() (dir string, swept func(), err error) {
 	}
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", nil, err
+		return "", nothing, err
 	}
 	return dir, func() {
 		stdin.Close()

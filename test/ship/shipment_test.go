@@ -73,7 +73,9 @@ func ship(t testing.TB, n *backend.Node) *shipment {
 // shipTo is the same for any address.
 func shipTo(t testing.TB, to string) *shipment {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp(files, "")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &shipment{
 		t: t, to: to, index: "logstash-%Y.%m.%d", dir: filepath.Join(dir, "logs"), state: filepath.Join(dir, "state"),
 		secrets: []string{canary, canaryPassword},

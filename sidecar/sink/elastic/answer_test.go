@@ -84,10 +84,11 @@ func TestFates(t *testing.T) {
 		{400, "validation_exception", "this action would add [2] shards", hold},
 		{400, "illegal_argument_exception", "no write index is defined for alias [al2]", hold},
 		{400, "illegal_argument_exception", "pipeline with id [nope] does not exist", hold},
-		{400, "illegal_argument_exception", "mapper [f] cannot be changed from type [long] to [text]", refused},
+		{400, "illegal_argument_exception", "mapper [f] cannot be changed from type [long] to [text]", suspect},
 		{400, "mapper_parsing_exception", "", refused},
 		{400, "strict_dynamic_mapping_exception", "", refused},
 		{400, "an_exception_that_nobody_knows", "", suspect},
+		{400, "illegal_argument_exception", "object mapping [f] can't be changed from nested to non-nested", refused},
 		{400, "", "", suspect},
 		{413, "", "", refused},
 	} {

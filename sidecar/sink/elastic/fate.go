@@ -51,10 +51,20 @@ func itemFate(status int, f *fault) fate {
 		return hold
 	case kind == "illegal_argument_exception" && speaksOfTheIndex(reason):
 		return hold
+	case kind == "illegal_argument_exception" && raced(reason):
+		return suspect
 	case ofTheDocument[kind]:
 		return refused
 	}
 	return suspect
+}
+
+// raced tells of a conflict between types that two documents, of this bulk or of
+// another pod's, have found for a new field at the same time. Now that one of
+// them is in the mapping, another attempt shows whether the other fits it too, as
+// 1.5 does into a long. Where the two are in one document it does not.
+func raced(reason string) bool {
+	return strings.HasPrefix(reason, "mapper [") && strings.Contains(reason, "] cannot be changed from type [")
 }
 
 // Types of errors with status 400, by what is at fault.

@@ -9,6 +9,7 @@ import (
 // Attempts at a record that may itself be at fault, before it is refused.
 const (
 	triesOfItem  = 3
+	triesOfRace  = 2
 	triesOfAlone = 5
 )
 
@@ -57,7 +58,8 @@ func (b *bulk) judgeItems(n int, r result) {
 		f := itemFate(o.status, o.fault)
 		it := &b.items[i]
 		if f == suspect {
-			if it.tries++; it.tries >= triesOfItem {
+			it.tries++
+			if it.tries >= triesOfItem || it.tries >= triesOfRace && o.fault != nil && raced(o.fault.Reason) {
 				f = refused
 			}
 		}
