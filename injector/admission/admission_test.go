@@ -18,6 +18,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"logging.taco/injector/annotation"
 	"logging.taco/injector/inject"
 	"logging.taco/injector/profile"
 )
@@ -283,6 +284,39 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("answer %d: %s", answer.StatusCode, text)
 		}
 	})
+}
+
+// Whatever is written under a key: a denial that names it, never a bare pod.
+func TestBadAnnotations(t *testing.T) {
+	s := newServed(nil)
+	for _, key := range annotation.Keys {
+		for what, value := range map[string]string{
+			"empty": "", "blank": " \n\t", "64 KiB": strings.Repeat("x", 64<<10), "not UTF-8": "\xff\xfe", "a map": "{a: [b, *c", "a NUL": "\x00",
+			"a bomb": "- &a {paths: [/a]}\n- *a\n- *a", "faults": strings.Repeat("- x\n", 100),
+		} {
+			pod := map[string]any{
+				"metadata": map[string]any{"annotations": map[string]string{annotation.Paths: "/srv/app/a.log", key: value}},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "app"}}},
+			}
+			text, err := json.Marshal(pod)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := s.review(t, string(text), "")
+			switch key {
+			case annotation.Drop, annotation.Keep, annotation.Redact, annotation.Multiline:
+				if r.Allowed && len(r.Patch) > 0 {
+					continue // almost any text is an expression
+				}
+			}
+			if r.Allowed || !strings.Contains(r.Result.Message, key) || len(r.Result.Message) > 10<<10 {
+				t.Errorf("%s, %s: allowed %t, %.300q", key, what, r.Allowed, r.Result.Message)
+			}
+		}
+	}
+	if s.count(fault, "panicked") != 0 || value(s.metrics.panics) != 0 {
+		t.Errorf("panics: %s", s.log)
+	}
 }
 
 // An API server of before v1 is answered in its own version.

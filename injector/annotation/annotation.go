@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -97,6 +98,9 @@ func Parse(pod *corev1.Pod) (req Request, present bool, err error) {
 			Reason: fmt.Sprintf("%d paths in all, more than the %d that one pod may have; use globs", n, maxPaths)})
 	}
 	if len(errs) > 0 {
+		for _, e := range errs {
+			e.Reason = Fit(e.Reason)
+		}
 		return Request{}, true, errs
 	}
 	return req, true, nil
@@ -125,8 +129,15 @@ func ours(annotations map[string]string) []string {
 // set parses one annotation into its field.
 func (r *Request) set(key, value string) Errors {
 	reason := ""
-	if len(value) > maxValue && slices.Contains(Keys, key) {
-		return Errors{{Place: Place{Key: key}, Value: value, Kind: InvalidValue, Reason: fmt.Sprintf("longer than %d KiB", maxValue>>10)}}
+	switch {
+	case !slices.Contains(Keys, key): // below
+	case len(value) > maxValue:
+		reason = fmt.Sprintf("longer than %d KiB", maxValue>>10)
+	case !utf8.ValidString(value):
+		reason = "not UTF-8"
+	}
+	if reason != "" {
+		return Errors{{Place: Place{Key: key}, Value: value, Kind: InvalidValue, Reason: reason}}
 	}
 	switch key {
 	case Paths:

@@ -3,6 +3,7 @@ package annotation
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -81,14 +82,35 @@ func (e Errors) Unwrap() []error {
 // quoteLimit keeps a 64 KiB value out of messages, logs and warnings.
 const quoteLimit = 120
 
+// reasonLimit keeps what a parser has to say of a long value as short.
+const reasonLimit = 300
+
+// Fit makes a reason fit to be shown: in one line, cut when long.
+func Fit(reason string) string {
+	reason = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(reason, "\uFFFD"))
+	if len(reason) <= reasonLimit {
+		return reason
+	}
+	return cut(reason, reasonLimit) + "…"
+}
+
+// cut is the text's beginning, at most so many bytes of it, and whole runes.
+func cut(text string, most int) string {
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
 // Quote makes a value fit to be shown: quoted, control characters escaped, cut when long.
 func Quote(value string) string {
 	if len(value) <= quoteLimit {
 		return fmt.Sprintf("%q", value)
 	}
-	cut := quoteLimit
-	for cut > 0 && !utf8.RuneStart(value[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%q… (%d bytes)", value[:cut], len(value))
+	return fmt.Sprintf("%q… (%d bytes)", cut(value, quoteLimit), len(value))
 }

@@ -121,7 +121,7 @@ func TestSourceFaults(t *testing.T) {
 		"- paths: *x":                             `not YAML: unknown anchor 'x'`,
 		"- paths: /a\n  emit: &e json\n- {paths: /b, emit: *e}": `line 3: emit: "*e": anchors`,
 		"\x00":                        "not YAML: control characters",
-		"- paths: \xff":               "not YAML: ",
+		"- paths: \xff":               "not UTF-8",
 		"--- [a]\n--- [b]":            "more than one YAML document",
 		"%YAML 9.9\n---\n- paths: /a": "not YAML: ",
 		strings.Repeat("[", 20000):    "not YAML: ",

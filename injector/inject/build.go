@@ -30,10 +30,12 @@ func (w *work) inject() *corev1.Pod {
 	}
 	w.warnGrace()
 	w.warnProxy()
+	w.warnNames()
 	w.warnResources()
 	for _, g := range w.groups {
 		w.sidecars = append(w.sidecars, w.sidecar(g))
 	}
+	w.hintLimits()
 	w.explain()
 	return w.build()
 }

@@ -49,7 +49,7 @@ func (w *work) deliveries() []delivery {
 			}
 		}
 		if wrong := d.Check(); wrong != nil {
-			w.deny(InvalidValue, placeOf(wrong.Key, s), wrong.Value, "%s", wrong.Reason)
+			w.deny(InvalidValue, placeOf(wrong.Key, s), wrong.Value, "%s", annotation.Fit(wrong.Reason))
 		}
 		if d.ships() {
 			d.Emit = "" // a document has its own form

@@ -58,9 +58,11 @@ func (w *work) resolve() {
 
 // find finds the container of one path, and takes the path up.
 func (w *work) find(s *source) {
-	if under(anchorOf(s.Pattern), reservedFolder) {
-		w.deny(ProtectedFolder, s.Place, s.String(), "lies in %s, which is the sidecar's own", reservedFolder)
-		return
+	for folder, whose := range map[string]string{reservedFolder: "the sidecar's own", tokenFolder: "the service account's", "/run" + tokenFolder[len("/var/run"):]: "the service account's"} {
+		if under(anchorOf(s.Pattern), folder) {
+			w.deny(ProtectedFolder, s.Place, s.String(), "lies in %s, which is %s", folder, whose)
+			return
+		}
 	}
 	if s.Container != "" {
 		s.owner, s.why = w.container(s.Container), "as named"

@@ -103,6 +103,20 @@ func TestSidecarSeesEveryPath(t *testing.T) {
 		if !report.Injected() {
 			return
 		}
+		for _, c := range report.Containers {
+			seen := map[string]bool{}
+			for _, m := range c.VolumeMounts {
+				if seen[m.MountPath] {
+					t.Errorf("%s has two mounts at %s", c.Name, m.MountPath)
+				}
+				seen[m.MountPath] = true
+				for _, v := range pod.Spec.Volumes {
+					if v.Name == m.Name && (v.Secret != nil || v.ConfigMap != nil || v.Projected != nil) {
+						t.Errorf("%s has the pod's %s", c.Name, v.Name)
+					}
+				}
+			}
+		}
 		all := slices.Concat(after.Spec.InitContainers, after.Spec.Containers)
 		paths := 0
 		for _, c := range report.Containers {
@@ -322,6 +336,12 @@ func (g *generator) pod() *corev1.Pod {
 	if g.chance(30) {
 		pod.Spec.TerminationGracePeriodSeconds = new(int64(pick(g, 0, 1, 5, 30, 60, 86400*365)))
 	}
+	if g.chance(15) {
+		pod.Spec.HostNetwork = true
+	}
+	if g.chance(20) {
+		pod.Spec.DNSPolicy = pick(g, corev1.DNSDefault, corev1.DNSClusterFirst, corev1.DNSClusterFirstWithHostNet, corev1.DNSNone)
+	}
 	if g.chance(20) {
 		pod.Spec.RestartPolicy = pick(g, corev1.RestartPolicyAlways, corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure)
 	}
@@ -331,7 +351,16 @@ func (g *generator) pod() *corev1.Pod {
 
 func (g *generator) volume(i int) corev1.Volume {
 	v := corev1.Volume{Name: pick(g, fmt.Sprint("v", i), fmt.Sprint("taco-v", i))}
-	switch g.Intn(3) {
+	switch g.Intn(4) {
+	case 3:
+		switch g.Intn(3) {
+		case 0:
+			v.Secret = &corev1.SecretVolumeSource{SecretName: "secret"}
+		case 1:
+			v.ConfigMap = &corev1.ConfigMapVolumeSource{}
+		default:
+			v.Projected = &corev1.ProjectedVolumeSource{}
+		}
 	case 0:
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
 		if g.chance(50) {
@@ -348,11 +377,14 @@ func (g *generator) volume(i int) corev1.Volume {
 
 var places = []string{"/var/log", "/var/log/app", "/var/logs", "/srv", "/srv/a", "/srv/a/b", "/data", "/data/x/y", "/etc"}
 
+// mountPlaces are where volumes are, those of log files and others.
+var mountPlaces = append([]string{"/var", "/var/run/secrets/kubernetes.io/serviceaccount"}, places...)
+
 func (g *generator) container(name string, volumes []corev1.Volume) corev1.Container {
 	c := corev1.Container{Name: name, Image: "image"}
 	taken := map[string]bool{}
 	for _, v := range volumes {
-		m := corev1.VolumeMount{Name: v.Name, MountPath: pick(g, places...)}
+		m := corev1.VolumeMount{Name: v.Name, MountPath: pick(g, mountPlaces...)}
 		if taken[m.MountPath] || g.chance(40) {
 			continue
 		}

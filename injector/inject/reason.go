@@ -49,6 +49,9 @@ const (
 	UsersDiffer    Reason = "UsersDiffer"    // one sidecar for containers with different users
 	ShortGrace     Reason = "ShortGrace"     // little time to deliver the last lines
 	WritableMount  Reason = "WritableMount"  // the sidecar's mount has to hold another mount's folder
+	ReadOnlyVolume Reason = "ReadOnlyVolume" // nobody, or another container, writes the files
+	ServiceUnknown Reason = "ServiceUnknown" // the output may be a Service whose name the pod cannot look up
+	NoCPULimit     Reason = "NoCPULimit"     // the sidecar has none, and all others have
 	ProxyEndsFirst Reason = "ProxyEndsFirst" // a mesh's proxy is gone before the last lines are
 	ClassKept      Reason = "ClassKept"      // resources raised so that the pod stays Guaranteed
 	PodBudget      Reason = "PodBudget"      // resources left out: the pod has its own

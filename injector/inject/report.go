@@ -78,6 +78,10 @@ func (r Report) Skipped() bool { return !r.Denied() && r.has(Skipped) }
 // Injected tells that the pod has its sidecar, from now on or already.
 func (r Report) Injected() bool { return !r.Denied() && !r.Skipped() }
 
+// mostReasons keeps the message of a pod with a hundred faults readable; explain
+// tells all of them.
+const mostReasons = 20
+
 // Message says why the pod was denied or skipped, each reason in a sentence of
 // its own with key and value; it is empty for an injected pod.
 func (r Report) Message() string {
@@ -86,10 +90,18 @@ func (r Report) Message() string {
 		s = Denied
 	}
 	var lines []string
+	more := 0
 	for _, f := range r.Findings {
-		if f.Severity == s {
+		switch {
+		case f.Severity != s:
+		case len(lines) < mostReasons:
 			lines = append(lines, f.String())
+		default:
+			more++
 		}
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "; ")
 }

@@ -83,6 +83,14 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// The message of a pod with very many faults stays readable.
+func TestManyFaults(t *testing.T) {
+	_, r := inject.Inject(annotated("paths", strings.Repeat("x,", 49)+"x"), "default", defaultProfile)
+	if m := r.Message(); strings.Count(m, "absolute") != 20 || !strings.HasSuffix(m, "; and 30 more") {
+		t.Errorf("%s", m)
+	}
+}
+
 // The API server may cut a warning that is longer.
 func TestWarningsAreShort(t *testing.T) {
 	const most = 256

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -51,6 +52,10 @@ func (w *work) volumes() {
 				at, s.owner.Name)
 			continue
 		}
+		if strings.Contains(at, ":") {
+			w.deny(InvalidValue, s.Place, s.String(), "needs a new volume over %s, and Kubernetes mounts none at a path with a colon; write the files to another folder", at)
+			continue
+		}
 		w.folders = append(w.folders, &folder{owner: s.owner, path: at, key: s.Key})
 	}
 	// Of folders that lie in one another only the outermost gets a volume.
@@ -64,10 +69,10 @@ func (w *work) volumes() {
 	for _, o := range w.outputs {
 		taken[o.volume] = true
 	}
-	for _, v := range w.base.Spec.Volumes {
-		taken[v.Name] = true
-		if v.Name == stateVolume || slices.ContainsFunc(w.shipVolumes(), func(ours corev1.Volume) bool { return ours.Name == v.Name }) {
-			w.r.add(Denied, ReservedName, annotation.Paths, v.Name, "the pod has a volume of this name, which is the sidecar's; call the volume otherwise")
+	for _, name := range w.volumeNames() {
+		taken[name] = true
+		if name == stateVolume || slices.ContainsFunc(w.shipVolumes(), func(ours corev1.Volume) bool { return ours.Name == name }) {
+			w.r.add(Denied, ReservedName, annotation.Paths, name, "the pod has a volume of this name, which is the sidecar's; call the volume otherwise")
 		}
 	}
 	for _, f := range w.folders {
@@ -80,18 +85,35 @@ func (w *work) volumes() {
 			continue // denied above
 		}
 		s.cover = cover
+		w.warnVolume(s)
 		for _, m := range mounts {
-			if m.MountPath == cover.MountPath || s.needs(m) {
+			if m.MountPath == cover.MountPath || s.needs(m) && w.readOnlyKind(m.Name) == "" {
 				s.mounts = append(s.mounts, m)
 			}
 		}
 	}
 }
 
+// volumeNames are the names of the pod's volumes, each once: those that it lists,
+// and those that it mounts alone, as a StatefulSet's template does with its claims.
+func (w *work) volumeNames() (names []string) {
+	for _, v := range w.base.Spec.Volumes {
+		names = append(names, v.Name)
+	}
+	for _, c := range slices.Concat(w.base.Spec.InitContainers, w.base.Spec.Containers) {
+		for _, m := range c.VolumeMounts {
+			if !slices.Contains(names, m.Name) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return names
+}
+
 // needs tells whether a mount lies in the source's own and may hold files that match.
 func (s *source) needs(m corev1.VolumeMount) bool {
 	at, cover := path.Clean(m.MountPath), path.Clean(s.cover.MountPath)
-	return at != cover && under(at, cover) && reaches(s.Pattern, at)
+	return at != cover && under(at, cover) && reaches(s.Pattern, at) && !under(at, tokenFolder)
 }
 
 // mountsOf are a container's mounts with the new volumes.
