@@ -61,6 +61,30 @@ func TestDocument(t *testing.T) {
 	})
 }
 
+// TestLongLine: a line of 32 MiB between two short ones comes in parts, in
+// bounded memory.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, n *backend.Node) {
+		s := ship(t, n)
+		s.index, s.all = n.Prefix+"logs", n.Prefix+"logs"
+		// No field for a term of it: the node has to do with less memory too.
+		s.ask("PUT", "/"+s.index, object{"mappings": properties(object{"log": object{"type": "text", "index": false}})})
+		long := strings.Repeat("0123456789abcde ", 32<<20/16)
+		s.write("a.log", canary+" before\n"+long+"\n"+canary+" after\n")
+		a := s.start()
+		a.until("all is stored", func(m metrics) bool { return m.pending() == 0 && m.documents() >= 34 })
+		peak := a.peakRSS()
+		a.stop(0)
+		logs := s.logs()
+		if len(logs) != 34 || logs[0] != canary+" before" || logs[33] != canary+" after" || strings.Join(logs[1:33], "") != long {
+			t.Errorf("%d documents", len(logs))
+		}
+		t.Logf("peak RSS %.1f MiB", float64(peak)/(1<<20))
+		bounded(t, peak)
+	})
+}
+
 func quote(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
