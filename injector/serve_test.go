@@ -37,6 +37,7 @@ func TestServe(t *testing.T) {
 		{"the pod as it is stored", testStored},
 		{"a sidecar passes the restricted Pod Security Standard", testRestricted},
 		{"a shipping sidecar passes it too, and nothing of it is a default of the API's", testShipping},
+		{"every golden pod is valid", testGolden},
 		{"a bad annotation is refused", testRefused},
 		{"others never meet the webhook", testNeverMet},
 		{"a dry run is like any other", testDryRun},
