@@ -3,6 +3,7 @@ package ship
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -108,6 +109,55 @@ func TestDocumentWithoutPod(t *testing.T) {
 		}
 		s.holds(canary)
 	})
+}
+
+// TestLabelsChange: those of the pod, while the sidecar runs.
+func TestLabelsChange(t *testing.T) {
+	t.Parallel()
+	s, b := shipToScript(t)
+	pod := newSecret(t, map[string]string{"labels": "app=\"web\"\nphase=\"1\"\n"}) // the kubelet mounts both in one way
+	a := s.start("--pod="+pod.dir, "--template=off")
+	n := 0
+	until := func(phase string) {
+		eventually(t, "phase "+phase, func() bool {
+			n++
+			line := fmt.Sprintf("%s %d", canary, n)
+			s.write("a.log", line+"\n")
+			a.untilDocuments(n)
+			for _, d := range b.Documents() {
+				if logOf(t, d.Source) == line {
+					return strings.Contains(string(d.Source), `"labels":{"app":"web","phase":"`+phase+`"}`)
+				}
+			}
+			return false
+		})
+	}
+	until("1")
+	pod.set(map[string]string{"labels": "app=\"web\"\nphase=\"2\"\n"})
+	until("2")
+	a.stop(0)
+}
+
+// TestPathOfAddress: a backend below a path of a proxy.
+func TestPathOfAddress(t *testing.T) {
+	t.Parallel()
+	s, b := shipToScript(t)
+	s.to += "/search/es/"
+	s.write("a.log", canary+"\n")
+	b.Handle("GET /search/es/_index_template", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })
+	b.Handle("GET /search/es/_template", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) })
+	put := make(chan string, 1)
+	b.Handle("PUT /search/es/_index_template/{name}", func(w http.ResponseWriter, r *http.Request) {
+		put <- r.PathValue("name")
+		w.Write([]byte(`{"acknowledged":true}`))
+	})
+	s.once("--index=logs")
+	if got := b.Bulks()[0].URL.Path; got != "/search/es/logs/_bulk" {
+		t.Errorf("the bulk went to %s", got)
+	}
+	if name := <-put; name != "logging-taco-logs" {
+		t.Errorf("the template is %s", name)
+	}
 }
 
 // How files become records is the same as on stdout.

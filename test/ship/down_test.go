@@ -128,6 +128,17 @@ func TestEndWhileDown(t *testing.T) {
 	eachOnce(t, texts(t, b), want)
 }
 
+// TestEndInRequest: a backend that does not answer delays no end.
+func TestEndInRequest(t *testing.T) {
+	t.Parallel()
+	s, b := shipToScript(t)
+	b.Always(backend.Silence())
+	s.write("a.log", canary+"\n")
+	a := s.start("--grace=1s", "--template=off")
+	eventually(t, "a bulk is there", func() bool { return len(b.Bulks()) > 0 })
+	a.stop(3)
+}
+
 // TestBackInGrace: a backend that comes back while the sidecar is to end gets
 // all of it.
 func TestBackInGrace(t *testing.T) {

@@ -220,3 +220,38 @@ func TestDataStream(t *testing.T) {
 	s.all = s.index
 	eachOnce(t, s.logs(), want)
 }
+
+// A node that knows no data streams is told of one all the same, and delivery
+// goes on into what it makes of the name.
+func TestNoDataStreams(t *testing.T) {
+	t.Parallel()
+	n := backend.Shared(t, backend.Elasticsearch)
+	s := ship(t, n)
+	s.index, s.all = n.Prefix+"stream", n.Prefix+"stream"
+	s.write("a.log", canary+"\n")
+	said := s.once("--index-type=data-stream")
+	s.holds(canary)
+	if !strings.Contains(said, "template was not put") {
+		t.Errorf("it says:\n%s", said)
+	}
+}
+
+// A backend that comes later gets its template before the first document.
+func TestTemplateOfLateBackend(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, n *backend.Node) {
+		s := withLabels(ship(t, n))
+		address := freeAddress(t)
+		s.to = "http://" + address
+		s.write("a.log", canary+"\n")
+		a := s.start()
+		a.untilBlocked("unreachable")
+		newForward(t, address, n.URL())
+		a.untilDocuments(1)
+		a.stop(0)
+		if got := fieldType(s, "kubernetes", "labels", "tier"); got != "keyword" {
+			t.Errorf("a label is %q, want keyword", got)
+		}
+		s.holds(canary)
+	})
+}
