@@ -88,6 +88,13 @@ var faults = []faulty{
 		}, refused: []int{1, 2, 3},
 	},
 	{
+		// The answer quotes all of it.
+		name: "j3 a long line that does not match", only: backend.OpenSearch, types: "illegal_argument_exception",
+		settings: object{"index.default_pipeline": "fail"},
+		prepare:  pipeline(object{"grok": object{"field": "log", "patterns": []string{"^number %{INT:number}"}}}),
+		lines:    []string{"number 1", strings.Repeat(canary+" ", 20_000), "number 2"}, refused: []int{1},
+	},
+	{
 		name: "j3 a line that cannot be dissected", only: backend.OpenSearch, status: 500, types: "find_match",
 		settings: object{"index.default_pipeline": "fail"},
 		prepare:  pipeline(object{"dissect": object{"field": "log", "pattern": "%{a} [%{b}]"}}),
@@ -165,6 +172,9 @@ func refused(t *testing.T, n *backend.Node, c faulty) {
 		}
 		if l.Status != status || !strings.Contains(c.types, l.Error.Type) || l.Error.Type == "" || l.Error.Reason == "" {
 			t.Errorf("letter %d: status %d, %s: %s; want status %d, %s", i, l.Status, l.Error.Type, l.Error.Reason, status, c.types)
+		}
+		if len(l.Error.Reason) > 8<<10 {
+			t.Errorf("letter %d: a reason of %d bytes", i, len(l.Error.Reason))
 		}
 		if l.text() != letters[i] && !l.Cut {
 			t.Errorf("letter %d is of %.200q, want %.200q", i, l.text(), letters[i])

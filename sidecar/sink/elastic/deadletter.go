@@ -10,8 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// mostDocument is how many bytes of a document a letter has.
-const mostDocument = 64 << 10
+// How many bytes of a document, and of each of its reasons, a letter has.
+const (
+	mostDocument = 64 << 10
+	mostReason   = 4 << 10
+)
 
 // letter is a line of the dead letter file: a record that the backend will
 // never take, why, and the document itself.
@@ -45,14 +48,11 @@ func (d *deadLetter) write(l letter, action, document []byte) error {
 	if d.name == "" {
 		return nil
 	}
-	l.Action, l.Document = raw(action), raw(document)
+	l.Action, l.Document, l.Error = raw(action), raw(document), l.Error.cut()
 	if len(document) > mostDocument || l.Document == nil {
-		cut := document[:min(len(document), mostDocument)]
-		for len(cut) > 0 && len(cut) < len(document) && !utf8.RuneStart(document[len(cut)]) {
-			cut = cut[:len(cut)-1]
-		}
-		l.Document, _ = json.Marshal(string(cut))
-		l.Cut = len(cut) < len(document)
+		text := cut(string(document), mostDocument)
+		l.Document, _ = json.Marshal(text)
+		l.Cut = len(text) < len(document)
 	}
 	line, err := json.Marshal(l)
 	if err != nil {
@@ -62,6 +62,25 @@ func (d *deadLetter) write(l letter, action, document []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.append(line)
+}
+
+// cut leaves at most so many bytes of a text, and no half character.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
+// cut is the fault with reasons that do not quote all of a long document.
+func (f *fault) cut() *fault {
+	if f == nil {
+		return nil
+	}
+	return &fault{f.Type, cut(f.Reason, mostReason), f.CausedBy.cut()}
 }
 
 func raw(b []byte) json.RawMessage {

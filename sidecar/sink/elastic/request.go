@@ -25,10 +25,13 @@ type result struct {
 // filter leaves only what is looked at in an answer.
 var filter = []string{"errors", "error.type", "error.reason", "items.*.status", "items.*.error.type", "items.*.error.reason", "items.*.error.caused_by"}
 
-// A response may have so many bytes, and so many more for each item.
+// A response may have so many bytes, so many more for each item, and so many
+// more for each byte that was sent: its reasons, of causes too, may quote it.
 const (
 	mostAnswer        = 64 << 10
 	mostAnswerPerItem = 2 << 10
+	mostAnswerPerByte = 4
+	keptAnswer        = 1 << 20 // a longer buffer is not kept
 )
 
 // request sends the first n items and reads the answer.
@@ -69,7 +72,11 @@ func (b *bulk) request(n int) result {
 	if r.status >= 300 && r.status < 400 {
 		r.location = res.Header.Get("Location")
 	}
-	b.answer, r.err = readAll(b.answer[:0], res.Body, mostAnswer+n*mostAnswerPerItem)
+	if cap(b.answer) > keptAnswer {
+		b.answer = nil
+	}
+	length := b.items[n-1].end - b.items[0].start
+	b.answer, r.err = readAll(b.answer[:0], res.Body, mostAnswer+n*mostAnswerPerItem+length*mostAnswerPerByte)
 	r.body = b.answer
 	return r
 }
