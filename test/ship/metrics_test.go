@@ -102,5 +102,8 @@ func (a *agent) untilDocuments(n int) metrics {
 // untilBlocked waits until records wait for that reason.
 func (a *agent) untilBlocked(reason string) metrics {
 	a.t.Helper()
-	return a.until("records wait: "+reason, func(m metrics) bool { return m.blocked() == reason })
+	m := a.until("records wait: "+reason, func(m metrics) bool { return m.blocked() == reason })
+	// What it says passes through a pipe, and may come after what it serves.
+	eventually(a.t, "it says that records wait: "+reason, func() bool { return strings.Contains(a.said.String(), "blocked="+reason) })
+	return m
 }

@@ -89,12 +89,12 @@ func (p *pace) ill(kind, message string, args ...any) {
 		every = sayEvery
 	}
 	p.trouble = kind
-	p.stats.setTrouble(kind, p.since)
+	defer p.stats.setTrouble(kind, p.since)
 	if last, once := p.said[kind]; once && now.Sub(last) < every {
 		return
 	}
 	p.said[kind], p.told = now, true
-	p.log.Warn(message, args...)
+	p.log.Warn(message, append(args, "blocked", kind)...) // as taco_ship_blocked says it
 }
 
 // wait waits before the next attempt: longer each time, as long as the backend
