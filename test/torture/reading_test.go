@@ -27,6 +27,7 @@ func TestHalfLineThenItsRest(t *testing.T) {
 	a := stream(t, "--flush-timeout=30s", name)
 	l.write("first\nhalf")
 	a.untilLines(1)
+	time.Sleep(500 * time.Millisecond) // the writer's pause; a half line that goes out does so in it
 	l.write(" and rest\n")
 	a.untilLines(2)
 	equal(t, a.stop(), "first\nhalf and rest\n")

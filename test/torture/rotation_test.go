@@ -39,10 +39,13 @@ func TestRenameIntoAnotherFolderThenAnAppend(t *testing.T) {
 	name := filepath.Join(dir, "a.log")
 	must(t, os.Mkdir(filepath.Join(dir, "old"), 0o755))
 	l := create(t, name)
-	a := stream(t, name)
+	address := freeAddress(t)
+	a := stream(t, "--metrics", address, name)
 	l.write("a 1\n")
 	a.untilLines(1)
 	must(t, os.Rename(name, filepath.Join(dir, "old", "a.log")))
+	eventually(t, "the rename is noticed", func() bool { return metric(t, address, "taco_rotations_total") == 1 })
+	metric(t, address, "taco_generations_retired_total") // and what comes of it
 	l.write("a 2\n")
 	a.untilLines(2)
 	equal(t, a.stop(), "a 1\na 2\n")
@@ -181,14 +184,15 @@ func TestSymlinks(t *testing.T) {
 
 func TestUnlinkWithUnreadData(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
-	want := text(numbered("a", 0, 50_000))
+	want := text(numbered("a", 0, 200_000)) // much more than the pipes hold
 	l := create(t, name)
-	a := streamWith(t, []option{slowReader(time.Millisecond)}, name)
+	a := streamWith(t, []option{slowReader(5 * time.Millisecond)}, name)
 	l.write(want)
 	eventually(t, "the file is open", func() bool { return opened(a, name) })
 	must(t, os.Remove(name))
 	l.f.Close()
-	a.untilLines(50_000)
+	a.fast()
+	a.untilLines(200_000)
 	eventually(t, "the descriptor is closed", func() bool { return !opened(a, name+" (deleted)") })
 	equal(t, a.stop(), want)
 }
