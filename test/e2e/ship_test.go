@@ -183,7 +183,7 @@ for file in $(seq 20); do
     [ ! -e app.log.$old ] || mv app.log.$old app.log.$((old+1))
   done
   [ $file = 20 ] || mv app.log app.log.1
-  sleep 0.3
+  sleep 1
 done
 touch written
 while true; do sleep 0.1; done
