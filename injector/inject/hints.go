@@ -1,7 +1,7 @@
 package inject
 
 import (
-	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,7 +68,7 @@ func (w *work) warnNames() {
 	for _, o := range w.outputs {
 		for _, to := range o.To {
 			u, err := url.Parse(to)
-			if err != nil || net.ParseIP(u.Hostname()) != nil || !perhapsService(u.Hostname()) {
+			if err != nil || isAddress(u.Hostname()) || !perhapsService(u.Hostname()) {
 				continue
 			}
 			advice := "dnsPolicy ClusterFirst"
@@ -79,6 +79,11 @@ func (w *work) warnNames() {
 			break
 		}
 	}
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // perhapsService tells whether a name can be a Service's: name.namespace, perhaps

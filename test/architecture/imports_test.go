@@ -129,6 +129,9 @@ func TestInjectIsPure(t *testing.T) {
 		}
 		for _, spec := range f.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
+			if path == "net/netip" || path == "net/url" {
+				continue // they only parse
+			}
 			never(t, name, []string{path}, "the same pod gives the same bytes, at any time and place",
 				"os", "net", "io/ioutil", "syscall", "log", "math/rand", "crypto/rand", "runtime", "embed",
 				"golang.org/x/sys", "k8s.io/client-go", "sigs.k8s.io/controller-runtime")
