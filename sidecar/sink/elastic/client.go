@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -101,8 +102,15 @@ func (c *client) forget() {
 }
 
 func (c *client) transport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	t := &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wholeConn{conn}, nil
+		},
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		MaxIdleConnsPerHost:   c.inFlight,
