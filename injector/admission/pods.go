@@ -2,12 +2,14 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -122,9 +124,39 @@ func (p *pods) decide(req admission.Request, v *verdict) {
 			v.fault(unwritablePatch, err)
 			return
 		}
-		v.decision, v.response = injected, admission.Patched("", patch...)
+		if err := v.patched(patch); err != nil {
+			v.fault(unwritablePatch, err)
+			return
+		}
 	}
 	v.response.Warnings = printable(report.Warnings())
+}
+
+// operation is one of a JSON patch. Its fields in this order, without the detours
+// of jsonpatch's own way to write itself.
+type operation struct {
+	Operation string `json:"op"`
+	Path      string `json:"path"`
+	Value     any    `json:"value,omitempty"`
+}
+
+// patched lets the pod in with a patch; none, where nothing has to change.
+func (v *verdict) patched(patch []jsonpatch.Operation) error {
+	v.decision, v.response = injected, admission.Allowed("")
+	if len(patch) == 0 {
+		return nil
+	}
+	ops := make([]operation, len(patch))
+	for i, op := range patch {
+		ops[i] = operation{op.Operation, op.Path, op.Value}
+	}
+	text, err := json.Marshal(ops)
+	if err != nil {
+		return fmt.Errorf("write the patch: %w", err)
+	}
+	kind := admissionv1.PatchTypeJSONPatch
+	v.response.Patch, v.response.PatchType = text, &kind
+	return nil
 }
 
 // fault lets the pod in, with a warning.

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,9 +41,12 @@ func (w *work) inject() *corev1.Pod {
 	return w.build()
 }
 
-// build puts everything into a copy of the pod.
+// build puts everything into a copy of the pod. The copy shares what stays as it
+// is, which makes it cheap, also to compare; nothing that is shared is written to.
 func (w *work) build() *corev1.Pod {
-	pod := w.base.DeepCopy()
+	pod := new(*w.base)
+	pod.Annotations = maps.Clone(w.base.Annotations)
+	pod.Spec.Volumes, pod.Spec.InitContainers, pod.Spec.Containers = slices.Clone(w.base.Spec.Volumes), slices.Clone(w.base.Spec.InitContainers), slices.Clone(w.base.Spec.Containers)
 	st := &status{Version: statusVersion, Owners: map[string]string{}}
 	spec := &pod.Spec
 	if w.native {
@@ -76,7 +80,7 @@ func (w *work) build() *corev1.Pod {
 			for _, f := range w.folders {
 				if c := &list[i]; c.Name == f.owner.Name {
 					st.noteEmpty(listMounts+c.Name, c.VolumeMounts != nil && len(c.VolumeMounts) == 0)
-					c.VolumeMounts = append(c.VolumeMounts, f.mount())
+					c.VolumeMounts = append(slices.Clip(c.VolumeMounts), f.mount())
 					st.Mounts = append(st.Mounts, statusMount{c.Name, f.volume, f.path})
 				}
 			}

@@ -127,20 +127,26 @@ func show(r inject.Report) string {
 	return b.String()
 }
 
-// lines is a patch with one operation a line.
+// lines is a patch with one operation a line, keys in order.
 func lines(t *testing.T, ops any) []byte {
 	t.Helper()
 	text, err := json.Marshal(ops)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(text, &list); err != nil {
+	var list []struct {
+		Operation string `json:"op"`
+		Path      string `json:"path"`
+		Value     any    `json:"value,omitempty"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&list); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
 	for _, op := range list {
-		b.Write(op)
+		b.Write(marshal(t, op))
 		b.WriteByte('\n')
 	}
 	return b.Bytes()

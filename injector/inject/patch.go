@@ -1,13 +1,10 @@
 package inject
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -19,179 +16,191 @@ import (
 // element that came in shifts its neighbours instead of replacing them, and
 // fields that this program does not know survive in the raw object. The same
 // pods give the same operations.
+//
+// What Inject changes, annotations, volumes, containers and their mounts, is
+// compared as it is; the rest, if it ever differs, as JSON.
 func Patch(before, after *corev1.Pod) ([]jsonpatch.Operation, error) {
-	before, after = reduce(before, after)
-	b, err := tree(before)
-	if err != nil {
-		return nil, fmt.Errorf("make the patch: %w", err)
+	p := &patch{}
+	p.generic("", rest(before), rest(after))
+	p.texts("/metadata/annotations", before.Annotations, after.Annotations)
+	b, a := &before.Spec, &after.Spec
+	patchList(p, "/spec/containers", b.Containers, a.Containers, containerName, p.container)
+	patchList(p, "/spec/initContainers", b.InitContainers, a.InitContainers, containerName, p.container)
+	patchList(p, "/spec/volumes", b.Volumes, a.Volumes, volumeName, func(at string, b, a *corev1.Volume) { p.generic(at, b, a) })
+	if p.err != nil {
+		return nil, fmt.Errorf("make the patch: %w", p.err)
 	}
-	a, err := tree(after)
-	if err != nil {
-		return nil, fmt.Errorf("make the patch: %w", err)
-	}
-	return diffObject(nil, "", b, a), nil
+	return p.ops, nil
 }
 
-// tree is the pod as JSON sees it. Lists that Inject touches and that are empty
-// but there stay there, as they may in the raw object.
-func tree(pod *corev1.Pod) (map[string]any, error) {
-	t, err := generic(pod)
+// patch is one that is being made.
+type patch struct {
+	ops []jsonpatch.Operation
+	err error // the first one
+}
+
+func (p *patch) add(operation, path string, value any) {
+	p.ops = append(p.ops, jsonpatch.NewOperation(operation, path, value))
+}
+
+// rest is the pod without what Patch compares by itself.
+func rest(pod *corev1.Pod) *corev1.Pod {
+	r := new(*pod)
+	r.Annotations = nil
+	r.Spec.Volumes, r.Spec.InitContainers, r.Spec.Containers = nil, nil, nil
+	return r
+}
+
+func volumeName(v *corev1.Volume) string { return v.Name }
+
+func containerName(c *corev1.Container) string { return c.Name }
+
+// mountName tells mounts apart by their path too, for a volume may be mounted twice.
+func mountName(m *corev1.VolumeMount) string { return m.Name + "\x00" + m.MountPath }
+
+func (p *patch) container(at string, b, a *corev1.Container) {
+	withoutMounts := [2]corev1.Container{*b, *a}
+	for i := range withoutMounts {
+		withoutMounts[i].VolumeMounts = nil
+	}
+	p.generic(at, &withoutMounts[0], &withoutMounts[1])
+	patchList(p, at+"/volumeMounts", b.VolumeMounts, a.VolumeMounts, mountName, func(at string, b, a *corev1.VolumeMount) { p.generic(at, b, a) })
+}
+
+// generic compares as JSON what is not equal anyway.
+func (p *patch) generic(at string, b, a any) {
+	if p.err != nil || reflect.DeepEqual(b, a) {
+		return
+	}
+	was, err := generic(b)
 	if err != nil {
-		return nil, err
+		p.err = err
+		return
 	}
-	spec, ok := t["spec"].(map[string]any)
-	if !ok {
-		return t, nil
-	}
-	keep := func(in any, key string, there bool) {
-		if m, ok := in.(map[string]any); ok && there && m[key] == nil {
-			m[key] = []any{}
-		}
-	}
-	keep(spec, "volumes", pod.Spec.Volumes != nil)
-	for key, list := range map[string][]corev1.Container{"containers": pod.Spec.Containers, "initContainers": pod.Spec.InitContainers} {
-		keep(spec, key, list != nil)
-		for i := range list {
-			keep(spec[key].([]any)[i], "volumeMounts", list[i].VolumeMounts != nil)
-		}
-	}
-	return t, nil
-}
-
-// generic is v as maps, slices and numbers in their own digits.
-func generic(v any) (map[string]any, error) {
-	raw, err := json.Marshal(v)
+	is, err := generic(a)
 	if err != nil {
-		return nil, err
+		p.err = err
+		return
 	}
-	var t map[string]any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	err = d.Decode(&t)
-	return t, err
+	p.ops = diffObject(p.ops, at, was, is)
 }
 
-// escape makes a key a token of a JSON pointer.
-var escape = strings.NewReplacer("~", "~0", "/", "~1")
-
-func diff(ops []jsonpatch.Operation, path string, b, a any) []jsonpatch.Operation {
-	switch bv := b.(type) {
-	case map[string]any:
-		if av, ok := a.(map[string]any); ok {
-			return diffObject(ops, path, bv, av)
-		}
-	case []any:
-		if av, ok := a.([]any); ok {
-			return diffList(ops, path, bv, av)
-		}
+// texts compares maps of texts.
+func (p *patch) texts(at string, b, a map[string]string) {
+	switch {
+	case len(b) == 0 && len(a) == 0:
+		return
+	case len(b) == 0:
+		p.add("add", at, a)
+		return
+	case len(a) == 0:
+		p.add("remove", at, nil)
+		return
 	}
-	if reflect.DeepEqual(b, a) {
-		return ops
-	}
-	return append(ops, jsonpatch.NewOperation("replace", path, a))
-}
-
-func diffObject(ops []jsonpatch.Operation, path string, b, a map[string]any) []jsonpatch.Operation {
-	keys := slices.Sorted(maps.Keys(b))
-	for key := range a {
-		if _, ok := b[key]; !ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		at := path + "/" + escape.Replace(key)
+	all := maps.Clone(b)
+	maps.Copy(all, a)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		bv, inB := b[key]
 		av, inA := a[key]
-		switch {
+		switch path := at + "/" + escape.Replace(key); {
 		case !inA:
-			ops = append(ops, jsonpatch.NewOperation("remove", at, nil))
+			p.add("remove", path, nil)
 		case !inB:
-			ops = append(ops, jsonpatch.NewOperation("add", at, av))
-		default:
-			ops = diff(ops, at, bv, av)
+			p.add("add", path, av)
+		case bv != av:
+			p.add("replace", path, av)
 		}
 	}
-	return ops
 }
 
-// diffList compares lists whose elements have names; others are replaced as a
-// whole when they differ, as Inject never changes them.
-func diffList(ops []jsonpatch.Operation, path string, b, a []any) []jsonpatch.Operation {
-	bNames, okB := names(b)
-	aNames, okA := names(a)
-	stays, was := map[string]bool{}, map[string]any{}
-	if okB && okA {
-		for i, n := range bNames {
-			was[n] = b[i]
+// patchList compares lists whose elements have names. Lists that are empty but
+// there are so in the raw object too.
+func patchList[T any](p *patch, at string, b, a []T, name func(*T) string, element func(at string, b, a *T)) {
+	switch {
+	case b == nil && a == nil:
+		return
+	case b == nil:
+		p.add("add", at, a)
+		return
+	case a == nil:
+		p.add("remove", at, nil)
+		return
+	}
+	namesOf := func(list []T) []string {
+		names := make([]string, len(list))
+		for i := range list {
+			names[i] = name(&list[i])
 		}
-		for _, n := range aNames {
-			_, stays[n] = was[n]
-		}
-		if !sameOrder(bNames, aNames, stays) {
-			// Ours move, the neighbours do not: a moved element is written anew.
-			for n := range stays {
-				stays[n] = stays[n] && !strings.HasPrefix(n, namePrefix)
-			}
+		return numbered(names)
+	}
+	l := lists{
+		before: namesOf(b), after: namesOf(a),
+		value:   func(i int) any { return a[i] },
+		element: func(at string, i, j int) { element(at, &b[i], &a[j]) },
+	}
+	if !l.patch(p, at) && !reflect.DeepEqual(b, a) {
+		p.add("replace", at, a)
+	}
+}
+
+// lists are two lists by the names of their elements.
+type lists struct {
+	before, after []string
+	value         func(j int) any             // of an element of after
+	element       func(path string, i, j int) // patches element i of before to be j of after
+}
+
+// patch makes one list into the other, element by element; false: the order of
+// those that stay is another, and that of others is not ours to keep apart.
+func (l lists) patch(p *patch, path string) bool {
+	was, stays := map[string]int{}, map[string]bool{}
+	for i, n := range l.before {
+		was[n] = i
+	}
+	for _, n := range l.after {
+		_, stays[n] = was[n]
+	}
+	if !sameOrder(l.before, l.after, stays) {
+		// Ours move, the neighbours do not: a moved element is written anew.
+		for n := range stays {
+			stays[n] = stays[n] && !strings.HasPrefix(n, namePrefix)
 		}
 	}
-	if !okB || !okA || !sameOrder(bNames, aNames, stays) {
-		if reflect.DeepEqual(b, a) {
-			return ops
-		}
-		return append(ops, jsonpatch.NewOperation("replace", path, a))
-	}
-	for i := len(b) - 1; i >= 0; i-- {
-		if !stays[bNames[i]] {
-			ops = append(ops, jsonpatch.NewOperation("remove", path+"/"+strconv.Itoa(i), nil))
-		}
+	if !sameOrder(l.before, l.after, stays) {
+		return false
 	}
 	kept := 0 // the length of the list as the operations so far have made it
-	for _, n := range bNames {
-		if stays[n] {
+	for i := len(l.before) - 1; i >= 0; i-- {
+		if stays[l.before[i]] {
 			kept++
+		} else {
+			p.add("remove", fmt.Sprintf("%s/%d", path, i), nil)
 		}
 	}
-	for i, n := range aNames {
-		at := path + "/" + strconv.Itoa(i)
+	for j, n := range l.after {
 		switch {
 		case stays[n]:
-			ops = diff(ops, at, was[n], a[i])
-		case i == kept:
-			ops = append(ops, jsonpatch.NewOperation("add", path+"/-", a[i]))
-			kept++
+			l.element(fmt.Sprintf("%s/%d", path, j), was[n], j)
+			continue
+		case j == kept:
+			p.add("add", path+"/-", l.value(j))
 		default:
-			ops = append(ops, jsonpatch.NewOperation("add", at, a[i]))
-			kept++
+			p.add("add", fmt.Sprintf("%s/%d", path, j), l.value(j))
 		}
+		kept++
 	}
-	return ops
+	return true
 }
 
-// names tells elements apart: by name, mounts by their path too, for a volume may
-// be mounted twice, and namesakes, which no valid pod has, by their order. It
-// fails for a list whose elements have no names.
-func names(list []any) ([]string, bool) {
-	out := make([]string, len(list))
+// numbered tells namesakes, which no valid pod has, apart by their order.
+func numbered(names []string) []string {
 	seen := map[string]int{}
-	for i, e := range list {
-		m, ok := e.(map[string]any)
-		if !ok {
-			return nil, false
+	for i, n := range names {
+		if seen[n]++; seen[n] > 1 {
+			names[i] = fmt.Sprintf("%s\x00%d", n, seen[n])
 		}
-		name, ok := m["name"].(string)
-		if !ok {
-			return nil, false
-		}
-		if at, ok := m["mountPath"].(string); ok {
-			name += "\x00" + at
-		}
-		if seen[name]++; seen[name] > 1 {
-			name += "\x00" + strconv.Itoa(seen[name])
-		}
-		out[i] = name
 	}
-	return out, true
+	return names
 }
 
 // sameOrder tells whether those that stay follow one another alike in both lists.
