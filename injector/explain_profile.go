@@ -48,6 +48,11 @@ func part(out io.Writer, p profile.Profile) {
 	default:
 		row("user", "%d where the container's is unknown or root; never root", p.User)
 	}
+	if p.MetricsPort > 0 {
+		row("metrics", "on port %d, of several sidecars each on the next", p.MetricsPort)
+	} else {
+		row("metrics", "none, where the pod does not ask for a port")
+	}
 	row("at most", "cpu %v, memory %v, size-limit %v", &p.MaxCPU, &p.MaxMemory, &p.MaxSizeLimit)
 	for _, name := range slices.Sorted(maps.Keys(p.Outputs)) {
 		o := p.Outputs[name]

@@ -32,6 +32,8 @@ type Request struct {
 	Memory    *resource.Quantity
 	RunAsUser *int64
 	SizeLimit *resource.Quantity
+	// MetricsPort is the first of the sidecars' ports; 0: none.
+	MetricsPort *int32
 	// OptOut is set by inject: "false"; the other fields are then empty.
 	OptOut bool
 }
@@ -161,6 +163,11 @@ func (r *Request) set(key, value string) Errors {
 		r.SizeLimit, reason = parseQuantity(value, "500Mi")
 	case RunAsUser:
 		r.RunAsUser, reason = parseUser(value)
+	case MetricsPort:
+		var err error
+		if r.MetricsPort, err = ParsePort(value); err != nil {
+			reason = err.Error()
+		}
 	case Inject:
 		_, reason = parseBool(value)
 	default:

@@ -28,12 +28,12 @@ func annotated(pairs ...string) *corev1.Pod {
 
 func TestParseAll(t *testing.T) {
 	req, present, err := annotation.Parse(annotated("paths", "/a,b:/c", "mode", "stream", "split", "true", "emit", "json", "native", "false",
-		"image", "registry:5000/a/b:tag@sha256:"+strings.Repeat("0f", 32), "cpu", "10m", "memory", "1Gi", "run-as-user", "0", "size-limit", "5G", "inject", "true", "status", "anything"))
+		"image", "registry:5000/a/b:tag@sha256:"+strings.Repeat("0f", 32), "cpu", "10m", "memory", "1Gi", "run-as-user", "0", "size-limit", "5G", "metrics-port", "9600", "inject", "true", "status", "anything"))
 	if err != nil || !present {
 		t.Fatal(present, err)
 	}
 	if len(req.Sources) != 1 || len(req.Sources[0].Paths) != 2 || req.Settings.Mode != annotation.Stream || !*req.Settings.Split || req.Settings.Emit != config.EmitJSON || req.Native != annotation.NativeFalse ||
-		req.Image == "" || req.CPU.String() != "10m" || req.Memory.String() != "1Gi" || *req.RunAsUser != 0 || req.SizeLimit.String() != "5G" || req.OptOut {
+		req.Image == "" || req.CPU.String() != "10m" || req.Memory.String() != "1Gi" || *req.RunAsUser != 0 || req.SizeLimit.String() != "5G" || *req.MetricsPort != 9600 || req.OptOut {
 		t.Errorf("%+v", req)
 	}
 }
@@ -93,35 +93,36 @@ func TestFaults(t *testing.T) {
 		"paths": {"": "empty", "   ": "empty", "/a,,/b": "empty", ",": "empty", "/a,": "empty", "/a\n\n/b": "empty", "a": "absolute", "app:a": "absolute", ":/a": "container's name",
 			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
 			"/" + strings.Repeat("x", 5000): "longer", strings.Repeat("/a,", 200) + "/a": "more than"},
-		"mode":        {"": "use stream or ship", "Stream": "use stream or ship", "kafka": "use stream or ship"},
-		"output":      {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name"},
-		"split":       {"": "true or false", "yes": "true or false", "TRUE": "true or false", " true": "true or false"},
-		"emit":        {"": "raw, prefix or json", "xml": "raw, prefix or json"},
-		"native":      {"": "auto, true or false", "1": "auto, true or false"},
-		"image":       {"": "reference", "a b": "reference", "-x": "reference", "a@sha256:12": "reference", strings.Repeat("a", 1<<10): "reference", strings.Repeat("a", 64<<10): "longer than 32 KiB"},
-		"cpu":         {"": "quantity", "0": "quantity", "-1": "quantity", "ten": "quantity", "1e-99999999": "quantity", "1e99999999": "quantity"},
-		"memory":      {"": "quantity", "0": "quantity"},
-		"size-limit":  {"": "quantity", "1 Gi": "quantity"},
-		"run-as-user": {"": "user id", "-1": "user id", "root": "user id", "01": "user id", "+1": "user id", "2147483648": "user id"},
-		"inject":      {"": "true or false", "no": "true or false"},
-		"Paths":       {"x": "did you mean logging.taco/paths?"},
-		"pahts":       {"x": "did you mean logging.taco/paths?"},
-		"runAsUser":   {"x": "did you mean logging.taco/run-as-user?"},
-		"size_limit":  {"x": "did you mean logging.taco/size-limit?"},
-		"multiline":   {"": "empty", "jva": "java, python, go", "(": "regular expression"},
-		"charset":     {"": "empty", "klingon": "WHATWG"},
-		"format":      {"": "empty", " ": "empty", "xml": "use none, json", "csv:a,a": "two columns", "regexp:(": "regular expression", "json:x": "nothing can follow"},
-		"types":       {"": "empty", "a": "KEY:TYPE", "a:colour": "integer"},
-		"time-key":    {"": "empty"},
-		"time-format": {"": "empty", "sometimes": "time"},
-		"time-zone":   {"": "empty", "Mars/Olympus": "time zone", "../../etc/passwd": "time zone", "Local": "time zone"},
-		"drop":        {"": "empty", "\n": "empty", "a\n(\nb": "regular expression", "a\n\nb": "every record"},
-		"keep":        {"": "empty", "[": "regular expression"},
-		"redact":      {"": "empty", "(?<a": "regular expression", "x*": "empty"},
-		"add":         {"": "empty", "team": "KEY=VALUE", "a=1\na=2": "twice", "log=x": "document's own", "=x": "name"},
-		"config":      {"": "empty", "  \n": "empty", "# nothing": "empty", "a: b: c": "not YAML", "paths: [/a]": "a list of sources", "[]": "a list of sources", "x": "a list of sources"},
-		"":            {"x": "not a key"},
-		"cp":          {"x": "not a key"},
+		"mode":         {"": "use stream or ship", "Stream": "use stream or ship", "kafka": "use stream or ship"},
+		"output":       {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name"},
+		"split":        {"": "true or false", "yes": "true or false", "TRUE": "true or false", " true": "true or false"},
+		"emit":         {"": "raw, prefix or json", "xml": "raw, prefix or json"},
+		"native":       {"": "auto, true or false", "1": "auto, true or false"},
+		"image":        {"": "reference", "a b": "reference", "-x": "reference", "a@sha256:12": "reference", strings.Repeat("a", 1<<10): "reference", strings.Repeat("a", 64<<10): "longer than 32 KiB"},
+		"cpu":          {"": "quantity", "0": "quantity", "-1": "quantity", "ten": "quantity", "1e-99999999": "quantity", "1e99999999": "quantity"},
+		"memory":       {"": "quantity", "0": "quantity"},
+		"size-limit":   {"": "quantity", "1 Gi": "quantity"},
+		"run-as-user":  {"": "user id", "-1": "user id", "root": "user id", "01": "user id", "+1": "user id", "2147483648": "user id"},
+		"metrics-port": {"": "port", "80": "1024 to 65535", "65536": "port", "-1": "port", "+2000": "port", "metrics": "port", "2000 ": "port"},
+		"inject":       {"": "true or false", "no": "true or false"},
+		"Paths":        {"x": "did you mean logging.taco/paths?"},
+		"pahts":        {"x": "did you mean logging.taco/paths?"},
+		"runAsUser":    {"x": "did you mean logging.taco/run-as-user?"},
+		"size_limit":   {"x": "did you mean logging.taco/size-limit?"},
+		"multiline":    {"": "empty", "jva": "java, python, go", "(": "regular expression"},
+		"charset":      {"": "empty", "klingon": "WHATWG"},
+		"format":       {"": "empty", " ": "empty", "xml": "use none, json", "csv:a,a": "two columns", "regexp:(": "regular expression", "json:x": "nothing can follow"},
+		"types":        {"": "empty", "a": "KEY:TYPE", "a:colour": "integer"},
+		"time-key":     {"": "empty"},
+		"time-format":  {"": "empty", "sometimes": "time"},
+		"time-zone":    {"": "empty", "Mars/Olympus": "time zone", "../../etc/passwd": "time zone", "Local": "time zone"},
+		"drop":         {"": "empty", "\n": "empty", "a\n(\nb": "regular expression", "a\n\nb": "every record"},
+		"keep":         {"": "empty", "[": "regular expression"},
+		"redact":       {"": "empty", "(?<a": "regular expression", "x*": "empty"},
+		"add":          {"": "empty", "team": "KEY=VALUE", "a=1\na=2": "twice", "log=x": "document's own", "=x": "name"},
+		"config":       {"": "empty", "  \n": "empty", "# nothing": "empty", "a: b: c": "not YAML", "paths: [/a]": "a list of sources", "[]": "a list of sources", "x": "a list of sources"},
+		"":             {"x": "not a key"},
+		"cp":           {"x": "not a key"},
 	} {
 		for value, reason := range values {
 			pod := annotated("paths", "/ok/ok", key, value)

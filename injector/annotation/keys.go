@@ -93,6 +93,10 @@ const (
 	// before the pod is evicted, such as 500Mi.
 	SizeLimit = Prefix + "size-limit"
 
+	// MetricsPort is where the sidecar serves its metrics; of several, each takes
+	// the next one that the pod's containers do not name. 0: nowhere.
+	MetricsPort = Prefix + "metrics-port"
+
 	// Inject is false for a pod that is to be left alone whatever else it says.
 	Inject = Prefix + "inject"
 
@@ -103,4 +107,4 @@ const (
 
 // Keys are all keys that Parse knows, in the order in which they are explained.
 var Keys = []string{Paths, Mode, Output, Split, Emit, Multiline, Charset, Format, Types, TimeKey, TimeFormat, TimeZone,
-	Drop, Keep, Redact, Add, Config, Native, Image, CPU, Memory, RunAsUser, SizeLimit, Inject, Status}
+	Drop, Keep, Redact, Add, Config, Native, Image, CPU, Memory, RunAsUser, SizeLimit, MetricsPort, Inject, Status}

@@ -72,6 +72,20 @@ func parseUser(value string) (*int64, string) {
 	return &n, ""
 }
 
+// leastPort is the first that every user may listen on.
+const leastPort = 1024
+
+// ParsePort takes a port that every user may listen on, or 0; its error is a
+// reason, to be put after the value.
+func ParsePort(value string) (*int32, error) {
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n != 0 && (n < leastPort || n > math.MaxUint16) || strconv.FormatInt(n, 10) != value {
+		return nil, fmt.Errorf("not a port from %d to %d, nor 0 for none", leastPort, math.MaxUint16)
+	}
+	port := int32(n)
+	return &port, nil
+}
+
 // reference is a registry's and repository's name with a tag, a digest or both.
 var reference = regexp.MustCompile(`^[a-z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 

@@ -17,6 +17,7 @@ func (w *work) inject() *corev1.Pod {
 	w.resolve()
 	w.volumes()
 	w.group()
+	w.metrics()
 	for _, g := range w.groups {
 		w.gather(g)
 	}

@@ -26,7 +26,11 @@ func (w *work) explain() {
 		if !w.native {
 			kind = "a plain container, last in the pod"
 		}
-		w.r.add(Info, ContainerAdded, "", g.name, "%s; reads %s", kind, patterns(g))
+		metrics := ""
+		if g.metrics != 0 {
+			metrics = fmt.Sprintf("; metrics on port %d (%s)", g.metrics, annotation.MetricsPort)
+		}
+		w.r.add(Info, ContainerAdded, "", g.name, "%s; reads %s%s", kind, patterns(g), metrics)
 		for _, m := range g.mounts {
 			if !w.isNew(m) {
 				w.r.add(Info, VolumeReused, "", m.Name, "the pod's own volume, mounted in %s at %s", g.name, m.MountPath)

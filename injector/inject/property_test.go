@@ -486,7 +486,7 @@ func (g *generator) annotate(pod *corev1.Pod) {
 	}
 	for _, o := range [][]string{
 		{"split", "true", "true", "false"}, {"emit", "raw", "json", "prefix"}, {"native", "auto", "true", "false", "false"},
-		{"run-as-user", "0", "1000"}, {"cpu", "10m", "1"}, {"memory", "20Mi", "1e8"}, {"size-limit", "1Gi", "0.5Gi"},
+		{"run-as-user", "0", "1000"}, {"cpu", "10m", "1"}, {"memory", "20Mi", "1e8"}, {"size-limit", "1Gi", "0.5Gi"}, {"metrics-port", "0", "9600", "65535"},
 		{"inject", "true"}, {"image", "logging.taco/sidecar:v0.3.0"},
 	} {
 		if v := pick(g, o[1:]...); g.chance(15) {

@@ -59,6 +59,7 @@ const (
 	OutputChosen   Reason = "OutputChosen"   // where a sidecar ships to
 	ContainerAdded Reason = "ContainerAdded" // a sidecar container
 	HeldBounded    Reason = "HeldBounded"    // how much deleted, undelivered files may hold
+	NoMetrics      Reason = "NoMetrics"      // the sidecar serves none, though the profile has them
 	VolumeAdded    Reason = "VolumeAdded"    // a new emptyDir
 	VolumeReused   Reason = "VolumeReused"   // a volume of the pod's own, mounted in the sidecar
 	MountAdded     Reason = "MountAdded"     // a new volume, mounted in a container of the user's

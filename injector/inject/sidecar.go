@@ -65,6 +65,7 @@ func (w *work) sidecar(g *group) corev1.Container {
 		ImagePullPolicy:          w.profile.ImagePullPolicy,
 		Args:                     []string{"run"},
 		Env:                      slices.Concat(g.env, g.shipEnv(), []corev1.EnvVar{{Name: configVariable, Value: g.config}}),
+		Ports:                    w.ports(g),
 		Resources:                w.resources(g),
 		SecurityContext:          w.securityContext(g),
 		TerminationMessagePath:   corev1.TerminationMessagePathDefault,
@@ -86,7 +87,7 @@ func (w *work) sidecar(g *group) corev1.Container {
 
 // config is the sidecar's YAML. What is left out has the sidecar's own default.
 func (w *work) config(g *group) string {
-	c := config.Config{State: stateFolder + "/" + g.name, MaxHeld: w.held(g)}
+	c := config.Config{State: stateFolder + "/" + g.name, MaxHeld: w.held(g), Metrics: g.metricsAddress()}
 	if g.output != nil {
 		c.Pod, c.Output = podFolder, g.output.Output.Output
 		if g.output.volume != "" {

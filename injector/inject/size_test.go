@@ -23,7 +23,7 @@ func TestTooLarge(t *testing.T) {
 		pairs []string
 	}{
 		"one config":  {"logging.taco/config", "317 KiB for the sidecar taco-logs", []string{"paths", "/srv/app/a", "drop", long, "config", apart.String()}},
-		"all configs": {"logging.taco/config", "317 KiB for 21 sidecars", []string{"paths", "/srv/app/a", "drop", long, "config", split.String()}},
+		"all configs": {"logging.taco/config", "318 KiB for 21 sidecars", []string{"paths", "/srv/app/a", "drop", long, "config", split.String()}},
 		"a status":    {"logging.taco/status", "would have 256 KiB", []string{"paths", "/srv/a"}},
 	} {
 		pod := annotated(test.pairs...)

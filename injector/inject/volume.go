@@ -37,6 +37,9 @@ type group struct {
 	mounts  []corev1.VolumeMount // sorted by path, without state and token
 	env     []corev1.EnvVar      // what the mounts' subPathExpr name
 	config  string               // the sidecar's YAML, as its variable has it
+
+	metrics     int32 // the port; 0: none
+	metricsName string
 }
 
 // volumes decides on the new volumes and finds every source's mounts.

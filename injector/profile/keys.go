@@ -17,7 +17,7 @@ import (
 
 // keys are those of a profile that are no settings of files.
 var keys = []string{
-	"image", "image-pull-policy", "allowed-images", "native", "size-limit", "state-size-limit", "run-as-user", "set-run-as-user", "allow-root",
+	"image", "image-pull-policy", "allowed-images", "native", "size-limit", "state-size-limit", "run-as-user", "set-run-as-user", "allow-root", "metrics-port",
 	"requests", "limits", "ship-requests", "ship-limits", "guaranteed-cpu", "max", "namespace", "skipped-namespaces",
 	"outputs", "default-output", "allowed-outputs", "namespaces",
 }
@@ -113,6 +113,14 @@ func (d *decoder) key(name, at string, n *yaml.Node, p *Profile) {
 		d.bool(n, at, &p.SetUser)
 	case "allow-root":
 		d.bool(n, at, &p.AllowRoot)
+	case "metrics-port":
+		port, err := annotation.ParsePort(d.text(n, at))
+		switch {
+		case err == nil:
+			p.MetricsPort = *port
+		case n.Kind == yaml.ScalarNode:
+			d.refuse(n, at, err.Error())
+		}
 	case "requests":
 		p.Requests = d.resources(n, at)
 	case "limits":

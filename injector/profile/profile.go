@@ -7,6 +7,7 @@
 //	emit: raw
 //	native: auto
 //	size-limit: 1Gi
+//	metrics-port: 20464
 //	requests: {cpu: 5m, memory: 16Mi}
 //	limits: {memory: 32Mi}
 //	ship-requests: {cpu: 10m, memory: 32Mi}
@@ -70,6 +71,8 @@ type Profile struct {
 	SetUser bool
 	// AllowRoot lets a pod ask for run-as-user: "0".
 	AllowRoot bool
+	// MetricsPort is where sidecars serve their metrics, the first of several; 0: nowhere.
+	MetricsPort int32
 	// Requests and Limits of each sidecar container that streams.
 	Requests, Limits corev1.ResourceList
 	// ShipRequests and ShipLimits are those of one that ships, which holds a
@@ -119,6 +122,7 @@ func Default() Profile {
 		User:            65532,
 		SetUser:         true,
 		AllowRoot:       true,
+		MetricsPort:     20464,
 		Requests: corev1.ResourceList{
 			corev1.ResourceCPU:    resource.MustParse("5m"),
 			corev1.ResourceMemory: resource.MustParse("16Mi"),

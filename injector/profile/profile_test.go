@@ -28,6 +28,7 @@ state-size-limit: 1Mi
 run-as-user: 1234
 set-run-as-user: false
 allow-root: false
+metrics-port: 9600
 requests: {cpu: 1m, memory: 8Mi}
 limits: {cpu: 10m, memory: 16Mi, ephemeral-storage: 1Gi}
 guaranteed-cpu: 20m
@@ -59,7 +60,7 @@ outputs:
 		t.Fatal(err)
 	}
 	if p.Image != "registry.example:5000/taco/sidecar:v9" || p.ImagePullPolicy != "Always" || p.Settings.Emit != "json" || p.Native != "false" ||
-		p.SizeLimit.String() != "2Gi" || p.StateSizeLimit.String() != "1Mi" || p.User != 1234 || p.SetUser || p.AllowRoot ||
+		p.SizeLimit.String() != "2Gi" || p.StateSizeLimit.String() != "1Mi" || p.User != 1234 || p.SetUser || p.AllowRoot || p.MetricsPort != 9600 ||
 		p.Requests.Cpu().String() != "1m" || p.Limits.StorageEphemeral().String() != "1Gi" || p.GuaranteedCPU.String() != "20m" ||
 		p.MaxCPU.String() != "100m" || p.MaxMemory.String() != "100Mi" || p.MaxSizeLimit.String() != "3Gi" ||
 		len(p.ShipRequests) != 1 || p.ShipRequests.Memory().String() != "48Mi" || p.ShipLimits.Cpu().String() != "1" || p.DefaultOutput != "search" {
@@ -111,45 +112,47 @@ func TestDecodeNothing(t *testing.T) {
 
 func TestDecodeFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"emit: raw\nimagee: x":                                       `p: line 2: "imagee": not a key; did you mean image?`,
-		"emit: text":                                                 `p: line 1: emit: "text": use raw, prefix or json`,
-		"\nnative: yes":                                              `p: line 2: native: "yes": use auto, true or false`,
-		"image: a b":                                                 "line 1: image",
-		"image: ''":                                                  "line 1: image",
-		"allowed-images: [a/b,\n  a/b:tag]":                          "line 2: allowed-images",
-		"image-pull-policy: Sometimes":                               "line 1: image-pull-policy",
-		"size-limit: 0":                                              "line 1: size-limit",
-		"size-limit: [1]":                                            `line 1: size-limit: "": a single value`,
-		"max:\n  memory: much":                                       `line 2: max.memory: "much"`,
-		"max: {disk: 1}":                                             `line 1: max: "disk": is not a key here`,
-		"requests:\n  cpu: 1m\n  gpu: 1":                             `line 3: requests: "gpu"`,
-		"requests: {memory: 1Gi}":                                    "line 1: requests: memory 1Gi is more than its limit of 32Mi",
-		"run-as-user: 0":                                             `line 1: run-as-user: "0"`,
-		"run-as-user: root":                                          "line 1",
-		"emit: raw\n---\nemit: json":                                 "more than one YAML document",
-		"emit: raw\nemit: json":                                      "line 2",
-		"- a":                                                        "p: line 1",
-		"emit: text\nnative: never":                                  "line 2: native",
-		"ship-requests: {memory: 1Gi}":                               "line 1: ship-requests: memory 1Gi is more than its limit of 64Mi",
-		"ship-limits: {disk: 1Gi}":                                   `line 1: ship-limits: "disk": use cpu`,
-		"default-output: x":                                          `line 1: default-output: "x": there is no such output`,
-		"outputs: [a]":                                               `line 1: outputs: "": a map of keys is needed here`,
-		"outputs: {A: {to: http://x}}":                               `line 1: outputs: "A": a name has lower case letters`,
-		"outputs:\n  a: http://x":                                    `line 2: outputs.a: "": a map of keys`,
-		"outputs:\n  a: {}":                                          `line 2: outputs.a.to: "": an output needs the backend's address`,
-		"outputs:\n  a:\n    to: []":                                 `outputs.a.to: "": an output needs the backend's address`,
-		"outputs:\n  a:\n    to: {b: c}":                             "outputs.a: line 3: ",
-		"outputs:\n  a:\n    to: [http://x,\n    ftp://y]":           `line 4: outputs.a.to: "ftp://y": use http://`,
-		"outputs:\n  a:\n    to: http://user:pass@x":                 `line 3: outputs.a.to: "http://user:xxxxx@x": put`,
-		"outputs:\n  a: {to: http://x}\n  a: {to: http://y}":         `line 3: outputs: "a": is here twice`,
-		"outputs:\n  a:\n    to: http://x\n    to: http://y":         `line 4: outputs.a: "to": is here twice`,
-		"outputs:\n  a:\n    to: http://x\n    indx: y":              `line 4: outputs.a: "indx": is not a key here`,
-		"outputs:\n  a:\n    to: http://x\n    index: Y":             `line 4: outputs.a.index: "Y": the name must be in lower case`,
-		"outputs:\n  a:\n    to: http://x\n    gzip: maybe":          "outputs.a: line 4: ",
-		"outputs:\n  a:\n    to: http://x\n    in-flight: 99":        `line 4: outputs.a.in-flight: "99": use a number`,
-		"outputs:\n  a:\n    to: http://x\n    batch-wait: 1":        `outputs.a: line 4: "1" is not a duration`,
-		"outputs:\n  a:\n    to: http://x\n    dead-letter: /x":      `line 4: outputs.a: "dead-letter": is not a key here: the file`,
-		"outputs:\n  a:\n    to: http://x\n    credentials: hunter2": `line 4: outputs.a.credentials: "": a map of keys`,
+		"emit: raw\nimagee: x":              `p: line 2: "imagee": not a key; did you mean image?`,
+		"emit: text":                        `p: line 1: emit: "text": use raw, prefix or json`,
+		"\nnative: yes":                     `p: line 2: native: "yes": use auto, true or false`,
+		"image: a b":                        "line 1: image",
+		"image: ''":                         "line 1: image",
+		"allowed-images: [a/b,\n  a/b:tag]": "line 2: allowed-images",
+		"image-pull-policy: Sometimes":      "line 1: image-pull-policy",
+		"size-limit: 0":                     "line 1: size-limit",
+		"size-limit: [1]":                   `line 1: size-limit: "": a single value`,
+		"max:\n  memory: much":              `line 2: max.memory: "much"`,
+		"max: {disk: 1}":                    `line 1: max: "disk": is not a key here`,
+		"requests:\n  cpu: 1m\n  gpu: 1":    `line 3: requests: "gpu"`,
+		"requests: {memory: 1Gi}":           "line 1: requests: memory 1Gi is more than its limit of 32Mi",
+		"run-as-user: 0":                    `line 1: run-as-user: "0"`,
+		"metrics-port: 80":                  `line 1: metrics-port: "80": not a port from 1024 to 65535, nor 0`,
+		"metrics-port: [1]":                 "line 1: metrics-port",
+		"run-as-user: root":                 "line 1",
+		"emit: raw\n---\nemit: json":        "more than one YAML document",
+		"emit: raw\nemit: json":             "line 2",
+		"- a":                               "p: line 1",
+		"emit: text\nnative: never":         "line 2: native",
+		"ship-requests: {memory: 1Gi}":      "line 1: ship-requests: memory 1Gi is more than its limit of 64Mi",
+		"ship-limits: {disk: 1Gi}":          `line 1: ship-limits: "disk": use cpu`,
+		"default-output: x":                 `line 1: default-output: "x": there is no such output`,
+		"outputs: [a]":                      `line 1: outputs: "": a map of keys is needed here`,
+		"outputs: {A: {to: http://x}}":      `line 1: outputs: "A": a name has lower case letters`,
+		"outputs:\n  a: http://x":           `line 2: outputs.a: "": a map of keys`,
+		"outputs:\n  a: {}":                 `line 2: outputs.a.to: "": an output needs the backend's address`,
+		"outputs:\n  a:\n    to: []":        `outputs.a.to: "": an output needs the backend's address`,
+		"outputs:\n  a:\n    to: {b: c}":    "outputs.a: line 3: ",
+		"outputs:\n  a:\n    to: [http://x,\n    ftp://y]":                            `line 4: outputs.a.to: "ftp://y": use http://`,
+		"outputs:\n  a:\n    to: http://user:pass@x":                                  `line 3: outputs.a.to: "http://user:xxxxx@x": put`,
+		"outputs:\n  a: {to: http://x}\n  a: {to: http://y}":                          `line 3: outputs: "a": is here twice`,
+		"outputs:\n  a:\n    to: http://x\n    to: http://y":                          `line 4: outputs.a: "to": is here twice`,
+		"outputs:\n  a:\n    to: http://x\n    indx: y":                               `line 4: outputs.a: "indx": is not a key here`,
+		"outputs:\n  a:\n    to: http://x\n    index: Y":                              `line 4: outputs.a.index: "Y": the name must be in lower case`,
+		"outputs:\n  a:\n    to: http://x\n    gzip: maybe":                           "outputs.a: line 4: ",
+		"outputs:\n  a:\n    to: http://x\n    in-flight: 99":                         `line 4: outputs.a.in-flight: "99": use a number`,
+		"outputs:\n  a:\n    to: http://x\n    batch-wait: 1":                         `outputs.a: line 4: "1" is not a duration`,
+		"outputs:\n  a:\n    to: http://x\n    dead-letter: /x":                       `line 4: outputs.a: "dead-letter": is not a key here: the file`,
+		"outputs:\n  a:\n    to: http://x\n    credentials: hunter2":                  `line 4: outputs.a.credentials: "": a map of keys`,
 		"outputs:\n  a:\n    to: http://x\n    credentials: {password: hunter2}":      `line 4: outputs.a.credentials: "password": is not a key here; use secret: NAME`,
 		"outputs:\n  a:\n    to: http://x\n    credentials: {}":                       `line 4: outputs.a.credentials: "": use secret: NAME`,
 		"outputs:\n  a:\n    to: http://x\n    credentials:\n      secret: ../x":      `line 5: outputs.a.credentials.secret: "../x": is not the name of a Secret`,

@@ -35,12 +35,11 @@ type closed struct {
 func (f *Follower) unopened(name, what string, err error, c closed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if what == "read" {
-		f.counts.ReadErrors++
-	}
-	switch {
-	case err == unix.ENOENT:
+	if err == unix.ENOENT {
 		return
+	}
+	f.counts.ReadErrors++
+	switch {
 	case err == unix.EMFILE || err == unix.ENFILE:
 		if f.onceLocked("descriptors") {
 			f.log.Error("too many files are open; the rest waits: raise the limit of open files", "file", name)

@@ -150,7 +150,7 @@ func (m *Metrics) Write(w io.Writer) {
 	metric("taco_stale_deliveries_total", "counter", "Deliveries taken back because the file was truncated meanwhile.", m.stale.Load())
 	metric("taco_looks_total", "counter", "Looks at all patterns.", c.Looks)
 	metric("taco_inotify_overflows_total", "counter", "Overflows of the kernel's event queue, each answered by a look.", c.Overflows)
-	metric("taco_read_errors_total", "counter", "Attempts to read a file that failed.", c.ReadErrors)
+	metric("taco_read_errors_total", "counter", "Attempts to open or read a file that failed.", c.ReadErrors)
 	metric("taco_skipped_bytes_total", "counter", "Bytes of holes (leading NULs) that are no content.", c.HoleBytes, "reason", "hole")
 	metric("taco_held_bytes", "gauge", "Bytes in deleted files that are kept open for delivery.", c.HeldBytes)
 	metric("taco_discarded_bytes_total", "counter", "Bytes that are lost.", c.LostBytes, "reason", "truncated")

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -63,25 +61,33 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What the restricted Pod Security Standard refuses is refused here; a pod with
-// a sidecar is not, native or plain.
-func TestRestricted(t *testing.T) {
+// What a Pod Security Standard refuses is refused here; a pod with a sidecar is
+// not, native or plain.
+func TestPodSecurity(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "pod-security.kubernetes.io/enforce=restricted")
-	if _, err := b.try("", "run", "careless", "--image=busybox:1.37"); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
-		t.Fatalf("the namespace enforces nothing: %v", err)
-	}
-	for _, native := range []string{"true", "false"} {
-		w := writer{lines: 50, annotations: map[string]string{"logging.taco/native": native}}
-		name := "native-" + native
-		b.apply(w.yaml(name))
-		b.eventually("all lines", func() error {
-			got, err := b.logs(name, "taco-logs")
-			if err == nil {
-				err = w.check(got)
-			}
-			return err
-		})
+	const enforce = "pod-security.kubernetes.io/enforce="
+	restricted := newBench(t, enforce+"restricted")
+	baseline := newNamed(restricted, "baseline", enforce+"baseline")
+	for _, c := range []struct {
+		*bench
+		level, refused string
+	}{{restricted, "restricted", "--image=busybox:1.37"}, {baseline, "baseline", "--privileged"}} {
+		b := c.bench
+		if _, err := b.try("", "run", "careless", "--image=busybox:1.37", c.refused); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "`+c.level) {
+			t.Fatalf("the namespace enforces nothing: %v", err)
+		}
+		for _, native := range []string{"true", "false"} {
+			w := writer{lines: 50, annotations: map[string]string{"logging.taco/native": native}}
+			name := "native-" + native
+			b.apply(w.yaml(name))
+			b.eventually("all lines", func() error {
+				got, err := b.logs(name, "taco-logs")
+				if err == nil {
+					err = w.check(got)
+				}
+				return err
+			})
+		}
 	}
 }
 
@@ -161,23 +167,9 @@ func admissions(b *bench) (sum float64) {
 		}
 		return nil
 	})
-	found := 0
+	injectors := &bench{b.T, own}
 	for _, pod := range list.Items {
-		metrics, err := b.try("", "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:8080/proxy/metrics", own, pod.Name))
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)^taco_injector_admissions_total\{.*\} (\S+)$`).FindAllStringSubmatch(metrics, -1) {
-			value, err := strconv.ParseFloat(m[1], 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			sum += value
-			found++
-		}
-	}
-	if found == 0 {
-		b.Fatal("no injector counts admissions")
+		sum += injectors.metric(pod.Name, 8080, "taco_injector_admissions_total", "")
 	}
 	return sum
 }

@@ -76,6 +76,7 @@ endpoints: [{addresses: [10.244.0.1], conditions: {ready: true}}]
 		fmt.Fprintf(&profile, "  %s: {to: '%s://%s:%d'%s}\n", o.kind, scheme, address, o.port, o.yaml)
 	}
 	fmt.Fprintf(&profile, "default-output: %s\n", outputs[0].kind)
+	profile.WriteString(quotaProfile)
 	// Before the injectors, so that they begin with it.
 	if _, err := kubectl("", "create", "namespace", own, "--save-config"); err != nil && !strings.Contains(err.Error(), "AlreadyExists") {
 		return err

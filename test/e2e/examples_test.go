@@ -33,9 +33,13 @@ func TestCounter(t *testing.T) {
 	b := newBench(t)
 	b.run("apply", "-f", "../../examples/counter.yaml")
 	b.waitReady("counter")
-	for _, c := range []struct{ file, container, line string }{
-		{"/var/log/1.log", "taco-1-log", `^%d: \w{3} \w{3} .+ \d{4}$`},
-		{"/var/log/2.log", "taco-2-log", `^\w{3} \w{3} .+ \d{4} INFO %d$`},
+	for _, c := range []struct {
+		file, container string
+		port            int // of the metrics
+		line            string
+	}{
+		{"/var/log/1.log", "taco-1-log", 20464, `^%d: \w{3} \w{3} .+ \d{4}$`},
+		{"/var/log/2.log", "taco-2-log", 20465, `^\w{3} \w{3} .+ \d{4} INFO %d$`},
 	} {
 		var got output
 		b.eventually("four lines of "+c.file, func() (err error) {
@@ -54,6 +58,9 @@ func TestCounter(t *testing.T) {
 		}
 		// The file itself is what counts; it has grown since.
 		file := b.run("exec", "counter", "-c", "count", "--", "cat", c.file)
+		if n := b.metric("counter", c.port, "taco_delivered_bytes_total", fmt.Sprintf("paths=%q", c.file)); n < 4 {
+			t.Errorf("%s: by its metrics %v bytes are delivered", c.container, n)
+		}
 		if shown := strings.Join(got.lines, "\n") + "\n"; !strings.HasPrefix(file, shown) {
 			t.Errorf("%s shows\n%sbut %s begins with\n%s", c.container, shown, c.file, file)
 		}

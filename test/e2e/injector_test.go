@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,4 +129,34 @@ func trust(b *bench) string {
 		b.Fatal(err)
 	}
 	return strings.Join([]string{bundle, string(text), ""}, "\n")
+}
+
+// injectors are the running ones, as pod/NAME.
+func injectors(b *bench) []string {
+	b.Helper()
+	return strings.Fields(b.run("get", "-n", own, "pods", "-l", "app.kubernetes.io/component=injector", "--field-selector=status.phase=Running", "-o", "name"))
+}
+
+// kill ends one injector with kill -9, from a pod that sees the node's processes,
+// and waits until the kubelet has noticed.
+func kill(b *bench) {
+	b.Helper()
+	restarts := func() (n int) {
+		for _, count := range strings.Fields(b.run("get", "-n", own, "pods", "-l", "app.kubernetes.io/component=injector", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}")) {
+			i, _ := strconv.Atoi(count)
+			n += i
+		}
+		return n
+	}
+	before := restarts()
+	b.apply(`{apiVersion: v1, kind: Pod, metadata: {name: kill}, spec: {hostPID: true, restartPolicy: Never, terminationGracePeriodSeconds: 0, containers: [
+  {name: kill, image: "busybox:1.37", command: [sh, -c, 'set -- $(pidof injector) && kill -9 $1']}]}}`)
+	b.run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/kill", "--timeout", patience.String())
+	b.run("delete", "pod", "kill", "--now")
+	b.eventually("the injector that was killed is back", func() error {
+		if restarts() <= before {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,29 @@ func (b *bench) eventually(what string, holds func() error) {
 func (b *bench) logs(pod, container string, more ...string) (output, error) {
 	text, err := b.try("", append([]string{"logs", pod, "-c", container}, more...)...)
 	return parseOutput(text), err
+}
+
+// metric is the value of a pod's metric on a port, of all its samples whose labels
+// have a text in them.
+func (b *bench) metric(pod string, port int, name, labels string) (sum float64) {
+	b.Helper()
+	text := b.run("get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy/metrics", b.namespace, pod, port))
+	found := false
+	for line := range strings.Lines(text) {
+		sample, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if metric, has, _ := strings.Cut(sample, "{"); !ok || metric != name || !strings.Contains(has, labels) {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			b.Fatalf("read the metric %s: %v", line, err)
+		}
+		sum, found = sum+n, true
+	}
+	if !found {
+		b.Fatalf("pod %s has no metric %s{%s} on port %d:\n%s", pod, name, labels, port, text)
+	}
+	return sum
 }
 
 // An output is what a sidecar's container has said: the application's lines, and

@@ -178,6 +178,9 @@ spec:
 		_, err := b.try("", "exec", "app", "--", "sh", "-c", "[ $(wc -l < /logs/app.log) -ge 30 ]")
 		return err
 	})
+	if n := b.metric("app", 20464, "taco_read_errors_total", ""); n == 0 {
+		t.Error("no metric tells of it")
+	}
 	got, err := b.logs("app", "taco-logs")
 	if err != nil || len(got.lines) > 0 || !warned(got) {
 		t.Errorf("before it is readable: %v %q", err, got)
