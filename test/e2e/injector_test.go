@@ -137,8 +137,8 @@ func injectors(b *bench) []string {
 	return strings.Fields(b.run("get", "-n", own, "pods", "-l", "app.kubernetes.io/component=injector", "--field-selector=status.phase=Running", "-o", "name"))
 }
 
-// kill ends one injector with kill -9, from a pod that sees the node's processes,
-// and waits until the kubelet has noticed.
+// kill ends with kill -9 the injector that has worked most, from a pod that sees the
+// node's processes, and waits until the kubelet has noticed.
 func kill(b *bench) {
 	b.Helper()
 	restarts := func() (n int) {
@@ -149,8 +149,8 @@ func kill(b *bench) {
 		return n
 	}
 	before := restarts()
-	b.apply(`{apiVersion: v1, kind: Pod, metadata: {name: kill}, spec: {hostPID: true, restartPolicy: Never, terminationGracePeriodSeconds: 0, containers: [
-  {name: kill, image: "busybox:1.37", command: [sh, -c, 'set -- $(pidof injector) && kill -9 $1']}]}}`)
+	b.apply(`{apiVersion: v1, kind: Pod, metadata: {name: kill}, spec: {hostPID: true, restartPolicy: Never, terminationGracePeriodSeconds: 0, containers: [{name: kill, image: "busybox:1.37", command: [sh, -c,
+  'kill -9 $(for p in $(pidof injector); do awk "{print \$14+\$15, \$1}" /proc/$p/stat; done | sort -n | tail -n 1 | cut -d " " -f 2)']}]}}`)
 	b.run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/kill", "--timeout", patience.String())
 	b.run("delete", "pod", "kill", "--now")
 	b.eventually("the injector that was killed is back", func() error {

@@ -47,7 +47,9 @@ func TestUpgraded(t *testing.T) {
 
 	l := b.load()
 	l.more(b, 100)
-	b.run("apply", "-k", "../../manifests")
+	if _, stderr, err := kubectlCommand(interrupted, "", "apply", "-k", "../../manifests"); err != nil {
+		t.Fatalf("kubectl apply -k: %v: %s", err, stderr)
+	}
 	status()
 	l.more(b, 100)
 	l.stop()
