@@ -30,6 +30,8 @@ type client struct {
 	creds credentials
 	said  string
 	http  *http.Transport // made anew when the TLS credentials change
+
+	changes int // of the credentials
 }
 
 func newClient(o config.Output, getenv func(string) string, userAgent string, log *slog.Logger) (*client, error) {
@@ -76,6 +78,7 @@ func (c *client) connect() (*http.Transport, string) {
 	}
 	if changed {
 		c.said = ""
+		c.changes++
 	}
 	if c.http == nil || changed {
 		if c.http != nil {
@@ -92,6 +95,14 @@ func (c *client) authorized() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return authorization != "" || c.creds.certificate != nil
+}
+
+// version counts the changes of the credentials, of which there may be one now.
+func (c *client) version() int {
+	c.connect()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changes
 }
 
 // forget has the credentials looked at before the next request.

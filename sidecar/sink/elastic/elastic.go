@@ -104,7 +104,7 @@ func New(o Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pace = newPace(int(o.Output.BatchSize), o.Stopping, o.Log, &s.stats)
+	s.pace = newPace(int(o.Output.BatchSize), o.Stopping, func() int { return s.client.version() }, o.Log, &s.stats)
 	s.free = make(chan *bulk, o.Output.InFlight)
 	for range o.Output.InFlight {
 		s.free <- &bulk{sink: s, body: make([]byte, 0, s.full+slack)}

@@ -24,6 +24,7 @@ const (
 // each success, as TCP does with its window (RFC 5681).
 type pace struct {
 	stopping <-chan struct{}
+	version  func() int // of the credentials, which changes with them
 	log      *slog.Logger
 	stats    *stats
 
@@ -39,8 +40,8 @@ type pace struct {
 	hurried bool
 }
 
-func newPace(most int, stopping <-chan struct{}, log *slog.Logger, stats *stats) *pace {
-	return &pace{most: most, now: most, stopping: stopping, log: log, stats: stats, said: map[string]time.Time{}}
+func newPace(most int, stopping <-chan struct{}, version func() int, log *slog.Logger, stats *stats) *pace {
+	return &pace{most: most, now: most, stopping: stopping, version: version, log: log, stats: stats, said: map[string]time.Time{}}
 }
 
 // size is the length of the next request.
@@ -98,7 +99,8 @@ func (p *pace) ill(kind, message string, args ...any) {
 }
 
 // wait waits before the next attempt: longer each time, as long as the backend
-// asks for, and shorter when the program is to stop.
+// asks for, and shorter when the program is to stop. New credentials end a pause
+// that nobody has asked for, as they may well be what was missing.
 func (p *pace) wait(f fate, asked time.Duration) {
 	p.mu.Lock()
 	first := firstPause
@@ -115,16 +117,29 @@ func (p *pace) wait(f fate, asked time.Duration) {
 	length := p.pause/2 + rand.N(p.pause/2+1)
 	p.mu.Unlock()
 	length = max(length, min(asked, 10*time.Minute))
-	begun := time.Now()
+	begun, version := time.Now(), p.version()
 	p.stats.retries.Add(1)
 	defer func() { p.stats.waited.Add(int64(time.Since(begun))) }()
 
-	t := time.NewTimer(length)
+	t := time.NewTimer(0)
 	defer t.Stop()
-	select {
-	case <-t.C:
-		return
-	case <-p.stopping:
+	for stopping := false; !stopping; {
+		left := length - time.Since(begun)
+		if left <= 0 {
+			return
+		}
+		t.Reset(min(left, lookEvery))
+		select {
+		case <-t.C:
+			if asked == 0 && p.version() != version {
+				p.mu.Lock()
+				p.pause = 0
+				p.mu.Unlock()
+				return
+			}
+		case <-p.stopping:
+			stopping = true
+		}
 	}
 	// The end is near: one attempt now, then one every little while.
 	left := min(length-time.Since(begun), hurryPause)
