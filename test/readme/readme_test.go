@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -147,6 +148,58 @@ func TestYAML(t *testing.T) {
 	}
 	if taken < 3 {
 		t.Errorf("only %d blocks of YAML", taken)
+	}
+}
+
+// Commands that need nothing but what is in the repository do what README says.
+func TestCommands(t *testing.T) {
+	text := read(t)
+	bin := filepath.Join(t.TempDir(), "bin")
+	out, err := exec.Command("go", "build", "-o", bin+"/", "./sidecar", "./injector").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	top, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(top, "examples"), filepath.Join(bin, "..", "examples")); err != nil {
+		t.Fatal(err)
+	}
+	sh := func(command string) string {
+		t.Helper()
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Dir = filepath.Dir(bin)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s\n%v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	last, ran := "", 0
+	for _, command := range regexp.MustCompile(`(?m)^\$ (bin/injector .*)$`).FindAllStringSubmatch(text, -1) {
+		last = sh(command[1])
+		ran++
+	}
+	if original, err := os.ReadFile("examples/counter.yaml"); err != nil || ran < 3 || last != string(original) {
+		t.Errorf("%v; %d commands of bin/injector, and in the end the original should be there again, not\n%s", err, ran, last)
+	}
+
+	// The access log, of whose line README shows the record.
+	shown := regexp.MustCompile(`(?m)^\$ (bin/sidecar stream) (.* )(/var/log/nginx/access\.log)\n(\{"log":("(?:[^"\\]|\\.)*").*\n)`).FindStringSubmatch(text)
+	if shown == nil {
+		t.Fatal("README shows no record of an access log")
+	}
+	line, err := strconv.Unquote(shown[5])
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(t.TempDir(), "access.log")
+	if err := os.WriteFile(log, []byte(line+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := sh(shown[1]+" --once "+shown[2]+log), strings.ReplaceAll(shown[4], shown[3], log); got != want {
+		t.Errorf("README shows\n%sand it is\n%s", want, got)
 	}
 }
 
