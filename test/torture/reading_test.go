@@ -2,11 +2,15 @@ package torture
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"logging.taco/sidecar/checkpoint"
 )
 
 func TestLinesPresentBeforeTheStart(t *testing.T) {
@@ -163,5 +167,89 @@ func TestEmit(t *testing.T) {
 	}
 	if want := `"log_file":{"path":"` + name + `","offset":5}}`; !strings.HasSuffix(lines[1], want) {
 		t.Errorf("got %s, want …%s", lines[1], want)
+	}
+}
+
+// TestFromEnd leaves out what is there at the first start, and nothing after it.
+func TestFromEnd(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	l := create(t, name)
+	l.write("old 1\nold 2\n")
+	args := []string{"--from=end", "--state", state, filepath.Join(dir, "*.log")}
+	a := stream(t, args...)
+	eventually(t, "the file is open", func() bool { return opened(a, name) })
+	eventually(t, "the checkpoint", func() bool {
+		_, err := os.Stat(filepath.Join(state, checkpoint.Name))
+		return err == nil && len(positions(t, state)) == 1
+	})
+	l.write("a 1\n")
+	a.untilLines(1)
+	create(t, filepath.Join(dir, "b.log")).write("b 1\n") // a file that comes later has nothing old
+	a.untilLines(2)
+	l.rotate(name + ".1")
+	l.write("a 2\n")
+	a.untilLines(3)
+	out := a.stop()
+
+	l.write("a 3\n") // the checkpoint goes before --from
+	a = stream(t, args...)
+	a.untilLines(1)
+	equal(t, out+a.stop(), "a 1\nb 1\na 2\na 3\n")
+}
+
+// TestLinger: a plain sidecar gets its SIGTERM with the program, whose last
+// lines are yet to come. The files have to be quiet for 5 s.
+func TestLinger(t *testing.T) {
+	t.Parallel() // it mostly waits
+	name := filepath.Join(t.TempDir(), "a.log")
+	l := create(t, name)
+	a := stream(t, "--linger=1h", name)
+	l.write("a 1\n")
+	a.untilLines(1)
+	must(t, a.cmd.Process.Signal(syscall.SIGTERM))
+	var last time.Time
+	for i := range 3 {
+		time.Sleep(2 * time.Second) // the pace of the writer, not a synchronisation
+		last = time.Now()
+		l.write(fmt.Sprintf("a %d\n", i+2))
+		a.untilLines(i + 2)
+	}
+	if code := a.exit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if quiet := time.Since(last); quiet < 5*time.Second {
+		t.Errorf("it has ended %v after the last line", quiet)
+	}
+	equal(t, a.output(), "a 1\na 2\na 3\na 4\n")
+
+	// Its time may be over before that.
+	a = stream(t, "--linger=1s", name)
+	a.untilLines(4)
+	began := time.Now()
+	a.stop()
+	if d := time.Since(began); d < time.Second || d > 5*time.Second {
+		t.Errorf("it has ended after %v, not after its time of 1s", d)
+	}
+}
+
+// TestStdoutThatIsGone: nobody reads any more, or nothing more fits.
+func TestStdoutThatIsGone(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	create(t, name).write("a 1\n")
+	r, w, err := os.Pipe()
+	must(t, err)
+	r.Close()
+	defer w.Close()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	must(t, err)
+	defer full.Close()
+	for _, out := range []*os.File{w, full} {
+		cmd := command("stream", name)
+		cmd.Stdout = out
+		said, _ := runFor(cmd)
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(said, "undelivered_bytes=4") {
+			t.Errorf("%s: exit status %d, want 1, and 4 bytes that are not delivered:\n%s", out.Name(), code, said)
+		}
 	}
 }

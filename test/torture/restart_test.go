@@ -101,6 +101,32 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestGoneWhileDown: what was in a file that nobody finds any more is lost, and
+// that is said, once.
+func TestGoneWhileDown(t *testing.T) {
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	l := create(t, name)
+	l.write("a 1\n")
+	a := stream(t, "--state", state, filepath.Join(dir, "*.log"))
+	a.untilLines(1)
+	a.stop()
+	l.write("a 2\n")
+	must(t, os.Remove(name))
+	b := create(t, filepath.Join(dir, "b.log"))
+	said := ""
+	for i := range 2 {
+		b.write(fmt.Sprintf("b %d\n", i))
+		a = stream(t, "--state", state, filepath.Join(dir, "*.log"))
+		a.untilLines(1)
+		equal(t, a.stop(), fmt.Sprintf("b %d\n", i))
+		said += a.said()
+	}
+	if n := strings.Count(said, "is gone; what it held after the offset is unknown\" file="+name+" offset=4"); n != 1 {
+		t.Errorf("said %d times, want once:\n%s", n, said)
+	}
+}
+
 func TestSinkThatNeverTakesAnything(t *testing.T) {
 	dir := t.TempDir()
 	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")

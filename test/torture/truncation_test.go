@@ -83,6 +83,31 @@ func TestCopytruncateInsideTheGlob(t *testing.T) {
 	}
 }
 
+// TestCopyBesideTheGlob: lines that were not read before the truncation are
+// taken from a copy that no path names, as logrotate calls it.
+func TestCopyBesideTheGlob(t *testing.T) {
+	for _, copied := range []string{"app.log.1", "app.log-20260101", "app-20260101.log"} {
+		t.Run(copied, func(t *testing.T) {
+			dir := t.TempDir()
+			name := filepath.Join(dir, "app.log")
+			l := create(t, name)
+			a := stream(t, name)
+			l.write("a 1\n")
+			a.untilLines(1)
+			a.freeze()
+			l.write("a 2\na 3\n")
+			l.copytruncate(filepath.Join(dir, copied))
+			l.write("a 4\n")
+			a.thaw()
+			a.untilLines(4)
+			equal(t, a.stop(), "a 1\na 2\na 3\na 4\n")
+			if a.said() != "" {
+				t.Errorf("nothing was lost, and it says:\n%s", a.said())
+			}
+		})
+	}
+}
+
 // TestCopyThatIsOverwritten uses the same name for both copies.
 func TestCopyThatIsOverwritten(t *testing.T) {
 	dir := t.TempDir()
@@ -153,12 +178,16 @@ func TestWriterWithoutAppend(t *testing.T) {
 	want := text(numbered("a", 0, before))
 	_, err = f.WriteString(want)
 	must(t, err)
-	a := stream(t, name)
+	address := freeAddress(t)
+	a := stream(t, "--metrics", address, name)
 	a.untilLines(before)
 	must(t, os.Truncate(name, 0))
 	_, err = f.WriteString("a after\n")
 	must(t, err)
 	a.untilLines(before + 1)
+	if n := metric(t, address, `taco_skipped_bytes_total{reason="hole"}`); int(n) != len(want) {
+		t.Errorf("%v bytes are counted as skipped, want %d", n, len(want))
+	}
 	equal(t, a.stop(), want+"a after\n")
 }
 
@@ -178,28 +207,41 @@ func TestHoleIsNotRead(t *testing.T) {
 }
 
 func TestCompressedFilesAreLeftOut(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "a.log.1.gz"), []byte("\x1f\x8b\x08 not text\n"), 0o644))
-	create(t, filepath.Join(dir, "a.log")).write("a 1\n")
-	a := stream(t, "--once", filepath.Join(dir, "a.log*"))
-	a.exit()
-	equal(t, a.output(), "a 1\n")
-	if n := strings.Count(a.said(), "compressed"); n != 1 {
-		t.Errorf("said %d times, want once: %s", n, a.said())
+	for ending, begins := range map[string]string{
+		".gz": "\x1f\x8b\x08", ".bz2": "BZh9", ".xz": "\xfd7zXZ\x00", ".zst": "\x28\xb5\x2f\xfd", ".zip": "PK\x03\x04",
+	} {
+		t.Run(ending, func(t *testing.T) {
+			dir := t.TempDir()
+			create(t, filepath.Join(dir, "a.log.1"+ending)).write(begins + " not text\n")
+			create(t, filepath.Join(dir, "a.log")).write("a 1\n")
+			// Neither a name alone makes a compressed file, nor do first bytes alone.
+			create(t, filepath.Join(dir, "a.log.text"+ending)).write("text 1\n")
+			create(t, filepath.Join(dir, "a.log.2")).write(begins + " 1\n")
+			a := stream(t, "--once", filepath.Join(dir, "a.log*"))
+			a.exit()
+			inOrder(t, a.output(), map[string][]string{"a": {"a 1"}, "text": {"text 1"}, begins: {begins + " 1"}})
+			if n := strings.Count(a.said(), "compressed"); n != 1 {
+				t.Errorf("said %d times, want once: %s", n, a.said())
+			}
+		})
 	}
 }
 
 func TestTruncationWithoutACopyIsCounted(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	l := create(t, name)
-	a := stream(t, "--flush-timeout=1m", name)
+	address := freeAddress(t)
+	a := stream(t, "--flush-timeout=1m", "--metrics", address, name)
 	l.write("whole\nhalf")
 	a.untilLines(1)
 	must(t, os.Truncate(name, 0))
 	l.write("new\n")
 	a.untilLines(2)
+	if n := metric(t, address, `taco_discarded_bytes_total{reason="truncated"}`); n != 4 {
+		t.Errorf("%v bytes are counted as lost, want 4", n)
+	}
 	equal(t, a.stop(), "whole\nnew\n")
-	if !strings.Contains(a.said(), "bytes=4") {
+	if !strings.Contains(a.said(), "truncated before it was read to its end") || !strings.Contains(a.said(), "bytes=4") {
 		t.Errorf("the lost bytes are not told: %s", a.said())
 	}
 }
