@@ -1,8 +1,10 @@
 package ship
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +108,64 @@ var faults = []faulty{
 		prepare:  pipeline(object{"script": object{"source": "ctx.number = Integer.parseInt(ctx.log)"}}),
 		lines:    []string{"1", canary, "3"}, refused: []int{1},
 	},
+}
+
+// TestRefusedFields: a record whose own fields the backend does not take is stored
+// without them, once, and the others have theirs.
+func TestRefusedFields(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, n *backend.Node) {
+		for name, c := range map[string]struct {
+			index object
+			lines []string
+			bare  []int
+		}{
+			"another type": {object{"mappings": properties(object{"took": field("long")})},
+				[]string{`{"took":1}`, `{"took":"soon"}`, `{"took":{"a":1}}`, `{"took":2}`}, []int{1, 2}},
+			"too many": {object{"settings": object{"index.mapping.total_fields.limit": 40}},
+				[]string{`{"a":1}`, `{` + manyFields(60) + `}`, `{"a":2}`}, []int{1}},
+			"strict": {object{"mappings": object{"dynamic": "strict", "properties": object{"@timestamp": field("date"), "log": field("text"), "stream": field("keyword"),
+				"time": field("date"), "log_file": object{"type": "object", "dynamic": true}, "kubernetes": object{"type": "object", "dynamic": true}, "a": field("long")}}},
+				[]string{`{"a":1}`, `{"b":1}`}, []int{1}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := ship(t, n)
+				s.index, s.all = n.Prefix+strings.ReplaceAll(name, " ", "-"), n.Prefix+strings.ReplaceAll(name, " ", "-")
+				s.ask("PUT", "/"+s.index, c.index)
+				s.write("a.log", text(c.lines))
+				a := s.start("--format=json", "--template=off")
+				m := a.untilDocuments(len(c.lines))
+				a.stop(0)
+				s.holds(c.lines...)
+				if got := int(m["taco_ship_documents_without_fields_total"]); got != len(c.bare) || m.refused() != 0 || m.blocked() != "" {
+					t.Errorf("%d without their fields, %d refused, blocked %q; want %d", got, m.refused(), m.blocked(), len(c.bare))
+				}
+				for i, d := range s.documents() {
+					var want object
+					must(t, json.Unmarshal([]byte(c.lines[i]), &want))
+					for key, value := range want {
+						got, has := d.Source[key]
+						if bare := slices.Contains(c.bare, i); bare == has || has && quote(got) != quote(value) {
+							t.Errorf("%.100s: %s is %v", c.lines[i], key, got)
+						}
+					}
+				}
+				if said := a.said.String(); !strings.Contains(said, "as text alone") {
+					t.Errorf("it says:\n%s", said)
+				}
+			})
+		}
+	})
+}
+
+// manyFields are so many members of an object.
+func manyFields(n int) string {
+	var members []string
+	for i := range n {
+		members = append(members, fmt.Sprintf("%q:%d", fmt.Sprint("k", i), i))
+	}
+	return strings.Join(members, ",")
 }
 
 // pipeline makes one of the index's own name.

@@ -13,6 +13,8 @@ type item struct {
 	document int // where the document begins
 	end      int
 	tries    int // that ended in an error which may be the document's fault
+
+	fields, fieldsEnd int // of what the record's own fields are in the document, if there are any
 }
 
 // bulk is a request's body while it is made, and until each of its items has
@@ -73,6 +75,19 @@ func (b *bulk) load(n int, compress bool) ([]byte, error) {
 	return b.packed.Bytes(), nil
 }
 
+// leaveOut takes the record's own fields out of its document; false: there are none.
+// They are in the text too, which is stored as it is.
+func (b *bulk) leaveOut(it *item) bool {
+	if it.fields == it.fieldsEnd {
+		return false
+	}
+	for i := it.fields; i < it.fieldsEnd; i++ {
+		b.body[i] = ' ' // which JSON takes between any two tokens, so that nothing has to move
+	}
+	it.fieldsEnd, it.tries = it.fields, 0
+	return true
+}
+
 // keep drops all of the first n items but those that again names, and closes
 // the gaps. An item that comes to be the first must not rely on the index of
 // another: the bulk's own stays as it is.
@@ -85,6 +100,8 @@ func (b *bulk) keep(n int, again func(i int) bool) {
 		}
 		copy(b.body[to:], b.body[it.start:it.end])
 		it.document += to - it.start
+		it.fields += to - it.start
+		it.fieldsEnd += to - it.start
 		it.end += to - it.start
 		it.start = to
 		to = it.end

@@ -166,12 +166,14 @@ func (e *encoder) append(b *bulk, text []byte, offset int64, split, goesOn bool)
 	if split {
 		b.body = append(b.body, `,"split":true`...)
 	}
+	fields := len(b.body)
 	if reading != nil {
 		b.body = reading.AppendJSON(b.body)
 	}
+	fieldsEnd := len(b.body)
 	b.body = append(b.body, e.tail...)
 	b.body = append(b.body, "}\n"...)
-	b.items = append(b.items, item{index: index, start: from, document: document, end: len(b.body)})
+	b.items = append(b.items, item{index: index, start: from, document: document, end: len(b.body), fields: fields, fieldsEnd: fieldsEnd})
 	return true
 }
 

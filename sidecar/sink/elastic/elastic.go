@@ -83,7 +83,7 @@ type Sink struct {
 
 	refusals struct {
 		sync.Mutex
-		said time.Time
+		said, saidBare time.Time
 	}
 }
 

@@ -15,7 +15,11 @@ const (
 	hold         // somebody has to act on the backend or on our config: again, slowly
 	suspect      // perhaps the document's fault: again some times, then refused
 	refused      // never: to the dead letter file
+	bare         // not with its fields: again at once, without them
 )
+
+// again tells whether the record is sent again.
+func (f fate) again() bool { return f == later || f == hold || f == suspect || f == bare }
 
 // fault is an error of the backend: of a request, or of an item.
 type fault struct {

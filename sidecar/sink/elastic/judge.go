@@ -66,6 +66,11 @@ func (b *bulk) judgeItems(n int, r result) {
 		if f == hold && s.index.fields && o.fault != nil && o.fault.Type == "invalid_index_name_exception" {
 			f = refused // the record's own field made that name
 		}
+		if f == refused && o.status != http.StatusRequestEntityTooLarge && b.leaveOut(it) {
+			f = bare
+			s.stats.bare.Add(1)
+			s.sayBare(o.status, o.fault)
+		}
 		switch f {
 		case already:
 			s.stats.already.Add(1)
@@ -75,10 +80,11 @@ func (b *bulk) judgeItems(n int, r result) {
 			}
 		}
 		b.fates[i] = f
-		if f == later || f == hold || f == suspect {
-			if again++; f >= worstFate {
-				worstFate, worst, worstIndex = f, o, it.index
-			}
+		if f.again() {
+			again++
+		}
+		if f.again() && f != bare && f >= worstFate {
+			worstFate, worst, worstIndex = f, o, it.index
 		}
 	})
 	if err != nil {
@@ -97,7 +103,11 @@ func (b *bulk) judgeItems(n int, r result) {
 		return
 	}
 	length := b.items[n-1].end - b.items[0].start
-	b.keep(n, func(i int) bool { f := b.fates[i]; return f == later || f == hold || f == suspect })
+	b.keep(n, func(i int) bool { return b.fates[i].again() })
+	if worstFate == stored { // only such as can go at once
+		s.pace.well()
+		return
+	}
 	if unwritten != nil {
 		b.complainOfLetters(unwritten)
 	} else {
@@ -216,6 +226,24 @@ func (b *bulk) refuse(i, status int, f *fault) error {
 	s.stats.refused.Add(1)
 	s.sayRefused(status, f.Type)
 	return nil
+}
+
+// sayBare says, not more often than once in a while, that records are stored
+// without their fields.
+func (s *Sink) sayBare(status int, f *fault) {
+	s.refusals.Lock()
+	defer s.refusals.Unlock()
+	now := time.Now()
+	if now.Sub(s.refusals.saidBare) < sayRefusedEvery {
+		return
+	}
+	s.refusals.saidBare = now
+	kind := ""
+	if f != nil {
+		kind = f.Type
+	}
+	s.opt.Log.Warn("the backend refuses records with the fields that their format gives; they are sent again without these, as text alone",
+		"status", status, "error", kind, "so_far", s.stats.bare.Load())
 }
 
 // sayRefused says, not more often than once in a while, that records are put aside.

@@ -13,6 +13,8 @@ type stats struct {
 	already   atomic.Int64 // of them, found stored by an earlier attempt
 	refused   atomic.Int64 // of them, in the dead letter file
 
+	bare atomic.Int64 // sent again without their fields
+
 	requests       atomic.Int64
 	sent           atomic.Int64 // of requests' bodies
 	retries        atomic.Int64 // pauses before another attempt
@@ -65,6 +67,7 @@ func (s *Sink) Metrics() []sink.Metric {
 		counter("taco_ship_documents_total", "Records with their final outcome: stored, stored before, or refused.", st.documents.Load()),
 		counter("taco_ship_documents_already_stored_total", "Records that an earlier attempt had stored.", st.already.Load()),
 		counter("taco_ship_documents_refused_total", "Records that the backend will never take; they are in the dead letter file, if there is one.", st.refused.Load()),
+		counter("taco_ship_documents_without_fields_total", "Records that were sent again without their own fields, as the backend refused these.", st.bare.Load()),
 		counter("taco_ship_dead_letter_failures_total", "Attempts to write the dead letter file that failed.", st.letterFailures.Load()),
 		counter("taco_ship_requests_total", "Bulk requests sent.", st.requests.Load()),
 		counter("taco_ship_sent_bytes_total", "Bytes of bulk requests sent, as they are on the wire.", st.sent.Load()),
