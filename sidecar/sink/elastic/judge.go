@@ -228,16 +228,25 @@ func (b *bulk) refuse(i, status int, f *fault) error {
 	return nil
 }
 
-// sayBare says, not more often than once in a while, that records are stored
-// without their fields.
-func (s *Sink) sayBare(status int, f *fault) {
+// timeToSay tells whether what was said last at some time is to be said again, and
+// notes that it is.
+func (s *Sink) timeToSay(said *time.Time) bool {
 	s.refusals.Lock()
 	defer s.refusals.Unlock()
 	now := time.Now()
-	if now.Sub(s.refusals.saidBare) < sayRefusedEvery {
+	if now.Sub(*said) < sayRefusedEvery {
+		return false
+	}
+	*said = now
+	return true
+}
+
+// sayBare says, not more often than once in a while, that records are stored
+// without their fields.
+func (s *Sink) sayBare(status int, f *fault) {
+	if !s.timeToSay(&s.refusals.saidBare) {
 		return
 	}
-	s.refusals.saidBare = now
 	kind := ""
 	if f != nil {
 		kind = f.Type
@@ -248,13 +257,9 @@ func (s *Sink) sayBare(status int, f *fault) {
 
 // sayRefused says, not more often than once in a while, that records are put aside.
 func (s *Sink) sayRefused(status int, kind string) {
-	s.refusals.Lock()
-	defer s.refusals.Unlock()
-	now := time.Now()
-	if now.Sub(s.refusals.said) < sayRefusedEvery {
+	if !s.timeToSay(&s.refusals.said) {
 		return
 	}
-	s.refusals.said = now
 	if s.letters.name == "" {
 		s.opt.Log.Error("the backend refuses records for good, and there is no dead letter file: they are lost; set --dead-letter or --state",
 			"status", status, "error", kind, "so_far", s.stats.refused.Load())
