@@ -69,8 +69,8 @@ const (
 	lookCostCap  = 2000                   // a look may take 1/2000 of the time, or it gets rarer
 	pollCostCap  = 100
 	settleFor    = 10 * time.Second // quiet time after which an unlinked generation is retired
-	renamedFor   = 10 * time.Minute // the same for the last renamed ones of a path,
-	renamedMost  = 16               // which are so many
+	renamedFor   = 10 * time.Minute // the same for a renamed one that is among the last of its path,
+	renamedMost  = 16               // which are so many with the one that stands there now
 	shadowFor    = 10 * time.Second // quiet time after which what looks like a copy is taken for a file of its own
 	absentFor    = 30 * time.Second // without any file before that is said
 	retryFor     = time.Second      // between attempts at a file that could not be opened or read
@@ -178,7 +178,7 @@ func New(o Options) *Follower {
 // in the background until Close.
 func (f *Follower) Start() {
 	f.watch = newWatcher(f)
-	f.absentAt = time.Now().Add(absentFor)
+	f.absentAt = f.now().Add(absentFor)
 	f.look()
 	f.mu.Lock()
 	f.first = false

@@ -36,7 +36,7 @@ func (f *Follower) look() {
 			}
 		}
 	}
-	f.sayAbsent(began)
+	f.sayAbsent(f.now())
 	f.sayFaults(e.faults)
 	f.giveUpResume()
 	f.detach(round)
