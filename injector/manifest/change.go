@@ -118,6 +118,9 @@ func valueOf(root *yaml.Node) (value any, err error) {
 
 // editLines changes the lines that the changes are about; it uses up the tree.
 func (d *document) editLines() (string, error) {
+	if oddBreak.MatchString(d.text) {
+		return "", errFlow
+	}
 	p := newPage(d.text, d.root)
 	d.root = nil
 	// From the end to the start, as what is put in moves what is behind it.
@@ -159,14 +162,14 @@ func (d *document) rewriteYAML() (string, error) {
 
 // rewriteJSON changes the tree and writes it as JSON, indented if it was.
 func (d *document) rewriteJSON() (string, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(d.text), &root); err != nil {
+	root, err := jsonTree(d.text)
+	if err != nil {
 		return "", err
 	}
-	if err := d.edit(root.Content[0]); err != nil {
+	if err := d.edit(root); err != nil {
 		return "", err
 	}
-	compact, err := toJSON(root.Content[0])
+	compact, err := toJSONAsWritten(root)
 	if err != nil {
 		return "", err
 	}

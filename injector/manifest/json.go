@@ -27,9 +27,19 @@ func toJSON(n *yaml.Node) ([]byte, error) {
 	return w.out.Bytes(), nil
 }
 
+// toJSONAsWritten is toJSON of a jsonTree, with numbers in their own digits.
+func toJSONAsWritten(n *yaml.Node) ([]byte, error) {
+	w := jsonWriter{asWritten: true}
+	if err := w.value(n, 0); err != nil {
+		return nil, err
+	}
+	return w.out.Bytes(), nil
+}
+
 type jsonWriter struct {
-	out   bytes.Buffer
-	nodes int
+	out       bytes.Buffer
+	nodes     int
+	asWritten bool
 }
 
 func (w *jsonWriter) value(n *yaml.Node, depth int) error {
@@ -125,7 +135,12 @@ func (w *jsonWriter) entries(n *yaml.Node, depth int) (keys []string, values map
 }
 
 func (w *jsonWriter) scalar(n *yaml.Node) error {
-	switch n.ShortTag() {
+	tag := n.ShortTag()
+	if w.asWritten && (tag == "!!int" || tag == "!!float") {
+		w.out.WriteString(n.Value)
+		return nil
+	}
+	switch tag {
 	case "!!null":
 		w.out.WriteString("null")
 	case "!!bool":
@@ -155,9 +170,20 @@ func (w *jsonWriter) scalar(n *yaml.Node) error {
 		}
 		w.plain(f)
 	default: // text, and dates, which Kubernetes takes for text
+		if on, ok := oldBools[n.Value]; ok && n.Style == 0 && tag == "!!str" {
+			w.plain(on)
+			return nil
+		}
 		w.plain(n.Value)
 	}
 	return nil
+}
+
+// oldBools are what kubectl, whose YAML is 1.1, takes for true and false besides,
+// where no quotes say otherwise.
+var oldBools = map[string]bool{
+	"y": true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
+	"n": false, "N": false, "no": false, "No": false, "NO": false, "off": false, "Off": false, "OFF": false,
 }
 
 // plain writes what cannot fail.

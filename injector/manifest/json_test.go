@@ -10,7 +10,8 @@ func TestToJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"{b: 1, a: 2}":                                         `{"b":1,"a":2}`,
 		"[~, null, '']":                                        `[null,null,""]`,
-		"[true, False, yes, 'true']":                           `[true,false,"yes","true"]`,
+		"[true, False, yes, 'true']":                           `[true,false,true,"true"]`,
+		"[y, No, ON, off, 'yes', !!str no, oN]":                `[true,false,true,false,"yes","no","oN"]`,
 		"[1, -1, 0x1f, 1_000, '1']":                            `[1,-1,31,1000,"1"]`,
 		"[18446744073709551615]":                               `[18446744073709551615]`,
 		"[1.50, 1e3, 1.10.0]":                                  `[1.5,1000,"1.10.0"]`,

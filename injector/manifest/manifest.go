@@ -48,9 +48,13 @@ type document struct {
 // Parse reads a stream of YAML or JSON documents and finds the pods in it.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{Name: name}
-	for _, d := range splitJSON(split(string(text))) {
+	rest, marked := strings.CutPrefix(string(text), byteOrderMark)
+	f.documents = splitJSON(split(rest))
+	if marked {
+		f.documents[0].head = byteOrderMark + f.documents[0].head
+	}
+	for _, d := range f.documents {
 		d.file = f
-		f.documents = append(f.documents, d)
 		root, err := d.parse(d.text)
 		if err != nil {
 			return nil, err
@@ -69,6 +73,9 @@ func Parse(name string, text []byte) (*File, error) {
 	}
 	return f, nil
 }
+
+// byteOrderMark is what editors of Windows begin a file with.
+const byteOrderMark = "\uFEFF"
 
 // Bytes is the stream, with all changes that were applied.
 func (f *File) Bytes() []byte {
@@ -159,6 +166,13 @@ func splitJSON(docs []*document) (all []*document) {
 
 // parse is the document's tree, or nil for one without content.
 func (d *document) parse(text string) (*yaml.Node, error) {
+	if d.json = isJSON(text); d.json {
+		n, err := jsonTree(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: document at line %d: %w", d.file.Name, d.line, err)
+		}
+		return n, nil
+	}
 	var n yaml.Node
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	err := decoder.Decode(&n)
@@ -174,7 +188,6 @@ func (d *document) parse(text string) (*yaml.Node, error) {
 	if len(n.Content) == 0 || n.Content[0].Kind != yaml.MappingNode {
 		return nil, nil
 	}
-	d.json = strings.HasPrefix(strings.TrimSpace(text), "{")
 	return n.Content[0], nil
 }
 
@@ -183,12 +196,7 @@ func JSON(files []*File) ([]byte, error) {
 	var out bytes.Buffer
 	for _, f := range files {
 		for _, d := range f.documents {
-			var doc yaml.Node
-			err := yaml.Unmarshal([]byte(d.text), &doc)
-			var raw []byte
-			if err == nil && len(doc.Content) > 0 {
-				raw, err = toJSON(doc.Content[0])
-			}
+			raw, err := d.asJSON()
 			if err != nil {
 				return nil, fmt.Errorf("%s: document at line %d: %w", f.Name, d.line, err)
 			}
@@ -199,4 +207,16 @@ func JSON(files []*File) ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
+}
+
+// asJSON is the document as JSON; nothing, where it has no content.
+func (d *document) asJSON() ([]byte, error) {
+	if isJSON(d.text) {
+		return []byte(strings.TrimSpace(d.text)), nil
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(d.text), &doc); err != nil || len(doc.Content) == 0 {
+		return nil, err
+	}
+	return toJSON(doc.Content[0])
 }

@@ -121,7 +121,7 @@ const pretty = `{
         }
     },
     "spec": {
-        "zzz": 1.5,
+        "zzz": 1.50,
         "containers": [
             {
                 "name": "app",

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,9 @@ type page struct {
 	within  *yaml.Node // the part of root that is changed now; what is behind it has been
 	changed bool       // root is not as it was parsed
 }
+
+// oddBreak is what the parser counts as the end of a line, and a page does not.
+var oddBreak = regexp.MustCompile("\r[^\n]|\r$|[\u0085\u2028\u2029]")
 
 func newPage(text string, root *yaml.Node) *page {
 	p := &page{lines: strings.SplitAfter(text, "\n"), newline: "\n", root: root}
@@ -99,13 +103,18 @@ func (p *page) shift(line, by int) {
 // at an indentation. Comments and empty lines behind it are not part of it.
 func (p *page) end(start, indent int, value *yaml.Node) int {
 	end := start + 1
-	text := lastLeaf(value).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	leaf := lastLeaf(value)
+	text := leaf.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	kept := text && strings.HasSuffix("\n"+leaf.Value, "\n\n") // |+: empty lines are its own
 	for i := start + 1; i < len(p.lines); i++ {
 		line := strings.TrimRight(p.lines[i], " \t\r\n")
 		content := strings.TrimLeft(line, " ")
 		deeper := len(line)-len(content) > indent
 		switch {
 		case content == "":
+			if kept && end == i {
+				end = i + 1
+			}
 		case content[0] == '#' && (!deeper || !text):
 		case deeper, isDash(line, indent) && value.Kind == yaml.SequenceNode && value.Column-1 == indent:
 			end = i + 1
