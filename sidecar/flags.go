@@ -40,7 +40,7 @@ func commonFlags(fs *flag.FlagSet, c *config.Config, src *config.Source, once *b
 func rulesFlags(fs *flag.FlagSet, r *config.Rules) {
 	fs.StringVar(&r.Format, "format", "", "of the records, `NAME`: none, json, logfmt, ltsv, csv, tsv, csv:NAME,NAME... with the columns' names, apache2, nginx, syslog, or regexp:EXPRESSION with named groups (default none)")
 	fs.StringVar(&r.Types, "types", "", "of fields, `KEY:TYPE,...`: string, integer, float or bool")
-	fs.StringVar(&r.TimeKey, "time-key", "", "`KEY` of the field with the record's time; without it the first of time, @timestamp, timestamp and ts that has one")
+	fs.StringVar(&r.TimeKey, "time-key", "", "`KEY` of the field with the record's time; without it the first in the record of time, @timestamp, timestamp and ts that has one")
 	fs.StringVar(&r.TimeFormat, "time-format", "", "how that is written, `FORMAT`: rfc3339, apache, epoch, epoch_ms, epoch_us, epoch_ns, a strptime format or a Go layout; without it rfc3339 or apache. Without --format it is the time at the line's start")
 	fs.StringVar(&r.TimeZone, "time-zone", "", "`ZONE` of times that do not say theirs, such as Asia/Seoul or +09:00 (default UTC)")
 	list := func(name, help string, to *[]string) {

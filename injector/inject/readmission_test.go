@@ -189,20 +189,22 @@ func TestReadmissionMode(t *testing.T) {
 }
 
 // A mesh's proxy that another webhook puts in later is still before a sidecar
-// that ships, and after one that streams.
+// that ships, and after one that streams: that of Istio, Linkerd, Kuma or Consul.
 func TestReadmissionBesideProxy(t *testing.T) {
-	for mode, want := range map[string][]string{"stream": {"taco-logs", "istio-proxy"}, "ship": {"istio-proxy", "taco-ship"}} {
-		for at := range 2 {
-			pod := injected(t, annotated("mode", mode))
-			always := corev1.ContainerRestartPolicyAlways
-			pod.Spec.InitContainers = slices.Insert(pod.Spec.InitContainers, at, corev1.Container{Name: "istio-proxy", Image: "proxy", RestartPolicy: &always})
-			again, _ := inject.Inject(pod, "default", shipping)
-			var got []string
-			for _, c := range again.Spec.InitContainers {
-				got = append(got, c.Name)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%s, proxy at %d: %q, not %q", mode, at, got, want)
+	for _, proxy := range []string{"istio-proxy", "linkerd-proxy", "kuma-sidecar", "consul-dataplane"} {
+		for mode, want := range map[string][]string{"stream": {"taco-logs", proxy}, "ship": {proxy, "taco-ship"}} {
+			for at := range 2 {
+				pod := injected(t, annotated("mode", mode))
+				always := corev1.ContainerRestartPolicyAlways
+				pod.Spec.InitContainers = slices.Insert(pod.Spec.InitContainers, at, corev1.Container{Name: proxy, Image: "proxy", RestartPolicy: &always})
+				again, _ := inject.Inject(pod, "default", shipping)
+				var got []string
+				for _, c := range again.Spec.InitContainers {
+					got = append(got, c.Name)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s, proxy at %d: %q, not %q", mode, at, got, want)
+				}
 			}
 		}
 	}
