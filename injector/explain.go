@@ -75,7 +75,7 @@ func (o *offline) describe(r inject.Report, hints []string) {
 	section(out, "output", r, inject.Info, inject.OutputChosen)
 	section(out, "added", r, inject.Info, inject.ContainerAdded, inject.VolumeAdded, inject.MountAdded)
 	section(out, "used", r, inject.Info, inject.VolumeReused)
-	section(out, "notes", r, inject.Info, inject.HeldBounded, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.NoCPULimit, inject.Unchanged)
+	section(out, "notes", r, inject.Info, inject.HeldBounded, inject.WritableMount, inject.ClassKept, inject.PodBudget, inject.NoCPULimit, inject.NoMetrics, inject.Unchanged)
 	section(out, paint(o.outColours, yellow, "warnings"), r, inject.Warning)
 	fmt.Fprintln(out, "  sidecars")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	"golang.org/x/tools/txtar"
 	"sigs.k8s.io/yaml"
 )
 
@@ -125,6 +126,58 @@ func TestExplainCommand(t *testing.T) {
 
 // The example that ships needs a profile with an output; explain says where the
 // records go, and with which Secret.
+// What inject finds about a pod, explain says, each in its place.
+func TestExplainSaysAll(t *testing.T) {
+	files, err := filepath.Glob("inject/testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden cases: %v", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"explain", "-f", "-"}
+		for line := range strings.Lines(string(archive.Comment)) {
+			if key, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && key == "namespace" {
+				args = append(args, "-namespace", value)
+			} else if ok && key == "kubernetes" {
+				args = append(args, "-kubernetes-version", value)
+			}
+		}
+		in, report := "", ""
+		for _, f := range archive.Files {
+			switch f.Name {
+			case "profile.yaml":
+				config := filepath.Join(t.TempDir(), "profile.yaml")
+				if err := os.WriteFile(config, f.Data, 0o666); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, "-config", config)
+			case "input.yaml":
+				in = string(f.Data)
+			case "report":
+				report = string(f.Data)
+			}
+		}
+		if !strings.HasPrefix(report, "injected") || !strings.Contains(in, "kind: Pod") {
+			continue
+		}
+		out, errs, _ := command(t, in, args...)
+		for line := range strings.Lines(report) {
+			words := strings.Fields(line)
+			if words[0] != "info" && words[0] != "warning" {
+				continue
+			}
+			// In the end is the message, or the end of one that has colons itself.
+			parts := strings.Split(strings.Join(words[2:], " "), ": ")
+			if !strings.Contains(out, parts[len(parts)-1]) {
+				t.Errorf("%s: %s\nis not in\n%s%s", file, line, out, errs)
+			}
+		}
+	}
+}
+
 func TestShipExample(t *testing.T) {
 	const example = "../examples/ship.yaml"
 	if out, _, status := command(t, "", "explain", "-f", example); status != 1 || !strings.Contains(out, "the profile has no outputs") {

@@ -42,12 +42,21 @@ func (w *work) metrics() {
 			w.r.add(Info, NoMetrics, annotation.MetricsPort, "", "there is no port left for %s, as each sidecar has the next one; it serves no metrics", g.name)
 			return
 		}
-		g.metrics, g.metricsName = port, portName
-		if i > 0 {
-			g.metricsName += "-" + strconv.Itoa(i+1)
-		}
+		g.metrics, g.metricsName = port, numberedPort(i+1)
 		port++
 	}
+}
+
+// numberedPort is the name of the n-th sidecar's port. It has at most 15 characters,
+// so the hundredth has no room for a dash.
+func numberedPort(n int) string {
+	switch {
+	case n == 1:
+		return portName
+	case n < 100:
+		return portName + "-" + strconv.Itoa(n)
+	}
+	return portName + strconv.Itoa(n)
 }
 
 // ports of the group's sidecar.
