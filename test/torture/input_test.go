@@ -283,6 +283,54 @@ func TestOddNamesStayOnOneLine(t *testing.T) {
 	}
 }
 
+// TestStderrHasNoContent: whatever is wrong with lines and files, what is said of
+// it has nothing of what is in them, and each of it is one line.
+func TestStderrHasNoContent(t *testing.T) {
+	const canary = "the canary"
+	dir := t.TempDir()
+	name, gone := filepath.Join(dir, "a\n.log"), filepath.Join(dir, "b.log")
+	l := create(t, name)
+	l.write("{\"t\":\"" + canary + "\"}\n{\"" + canary + "\n" + canary + " \xff\xff\n" + strings.Repeat(canary, 500) + "\n" + canary)
+	create(t, gone).write(canary + "\n")
+	state := filepath.Join(dir, "state")
+	args := []string{"stream", "--flush-timeout=1m", "--state", state, "--emit=json", "--format=json", "--time-key=t", "--charset=euc-kr", "--max-line=1KiB", "--redact=y"}
+	a := launch(t, command(append(args, filepath.Join(dir, "*.log"))...))
+	a.untilLines(3 + 5 + 1)
+	must(t, os.Truncate(name, 0))
+	l.write(canary + "\n")
+	a.untilLines(3 + 5 + 2)
+	a.stop()
+	said := a.said()
+	must(t, os.Remove(gone))
+
+	// Nobody takes what comes out.
+	l.write(strings.Repeat(canary+"\n", 50_000))
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	cmd := command(append(args, "--grace=100ms", filepath.Join(dir, "*.log"), filepath.Join(dir, "none"))...)
+	var rest transcript
+	cmd.Stdout, cmd.Stderr = w, &rest
+	must(t, cmd.Start())
+	defer cmd.Process.Kill()
+	w.Close()
+	_, err = r.Read(make([]byte, 1)) // it runs
+	must(t, err)
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	cmd.Wait()
+	said += rest.String()
+	for _, what := range []string{"truncated before", "is gone", "stopped with undelivered bytes"} {
+		if !strings.Contains(said, what) {
+			t.Errorf("it does not say %q:\n%s", what, said)
+		}
+	}
+	for line := range strings.Lines(said) {
+		if strings.Contains(line, canary) || !strings.HasPrefix(line, "time=") || !strings.Contains(line, " msg=") {
+			t.Errorf("it says %q", line)
+		}
+	}
+}
+
 // TestReadErrors follows a file that the kernel refuses to read with EIO, as a
 // failing disk does: a sysfs attribute of a device that has no such thing.
 func TestReadErrors(t *testing.T) {
