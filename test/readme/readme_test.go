@@ -4,6 +4,7 @@
 package readme
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"logging.taco/injector/annotation"
 	"logging.taco/injector/profile"
@@ -28,6 +30,42 @@ func TestAnnotations(t *testing.T) {
 		keys = append(keys, annotation.Prefix+row[0])
 	}
 	same(t, "annotations", keys, annotation.Keys)
+}
+
+// TestDefaults compares what is said of a pod that asks for nothing, and of the
+// most that it may ask for, with the profile that nobody has changed.
+func TestDefaults(t *testing.T) {
+	p := profile.Default()
+	quoted := func(q resource.Quantity) string { return "`" + q.String() + "`" }
+	cpu, memory, limit := p.Requests[corev1.ResourceCPU], p.Requests[corev1.ResourceMemory], p.Limits[corev1.ResourceMemory]
+	shipCPU, shipMemory, shipLimit := p.ShipRequests[corev1.ResourceCPU], p.ShipRequests[corev1.ResourceMemory], p.ShipLimits[corev1.ResourceMemory]
+	want := map[string]string{
+		"mode":         string(p.Settings.Mode),
+		"native":       string(p.Native),
+		"cpu":          quoted(cpu) + "; " + quoted(shipCPU) + " where it ships",
+		"memory":       quoted(memory) + ", limit " + quoted(limit) + "; " + quoted(shipMemory) + ", limit " + quoted(shipLimit) + " where it ships",
+		"run-as-user":  fmt.Sprintf("that of the container that writes the files; `%d` where it has none or is root", p.User),
+		"size-limit":   p.SizeLimit.String(),
+		"metrics-port": fmt.Sprintf("`%d`; none on the node's network", p.MetricsPort),
+	}
+	for _, row := range table(t, "key") {
+		if text, ok := want[row[0]]; ok && strings.Trim(row[2], "`") != strings.Trim(text, "`") {
+			t.Errorf("README says that the default of %s is %s; it is %s", row[0], row[2], text)
+		}
+		delete(want, row[0])
+	}
+	if len(want) > 0 {
+		t.Errorf("there is no row for %v", want)
+	}
+	text := strings.Join(strings.Fields(read(t)), " ")
+	for _, sentence := range []string{
+		quoted(p.MaxCPU) + " CPU, " + quoted(p.MaxMemory) + " of memory, " + quoted(p.MaxSizeLimit) + " of a volume",
+		"In a pod of the Guaranteed class a sidecar has " + quoted(p.GuaranteedCPU) + " CPU",
+	} {
+		if !strings.Contains(text, sentence) {
+			t.Errorf("README does not say %q", sentence)
+		}
+	}
 }
 
 func TestFlags(t *testing.T) {
