@@ -33,6 +33,14 @@ func (o *offline) explain(args []string) int {
 	status = exitOK
 	pods := 0
 	for _, f := range files {
+		for _, u := range f.Unknown {
+			if text := unknown(u); text != "" {
+				if pods++; pods > 1 {
+					fmt.Fprintln(o.out)
+				}
+				fmt.Fprintf(o.out, "%s (%s, line %d): left alone: %s\n", paint(o.outColours, bold, u.Kind+"/"+u.Name), f.Name, u.Line, text)
+			}
+		}
 		for _, pod := range f.Pods {
 			if pods++; pods > 1 {
 				fmt.Fprintln(o.out)

@@ -159,6 +159,11 @@ func (o *offline) rewrite(command string, change func(*manifest.Pod) (*corev1.Po
 				}
 			}
 		}
+		for _, u := range f.Unknown {
+			if text := unknown(u); text != "" && command == "inject" {
+				fmt.Fprintf(o.err, "%s:%d: %s %s: %s: %s\n", f.Name, u.Line, u.Kind, u.Name, paint(o.errColours, yellow, "warning"), text)
+			}
+		}
 		if err := f.Apply(); err != nil {
 			status = o.fail(command, err)
 		}
@@ -207,4 +212,15 @@ func misplaced(pod *manifest.Pod, report inject.Report) []string {
 		}
 	}
 	return nil
+}
+
+// unknown says what becomes of an annotated object of a kind that is not known;
+// nothing where it has no annotations of ours.
+func unknown(u manifest.Unknown) string {
+	for _, key := range annotation.Keys {
+		if _, ok := u.Annotations[key]; ok {
+			return fmt.Sprintf("%s is in the template of a kind that is not known here, so it stays as it is; its pods get their sidecars from the webhook alone", key)
+		}
+	}
+	return ""
 }

@@ -444,6 +444,31 @@ spec:
 	}
 }
 
+// A kind of somebody else's is not ours to change; that it is annotated is no
+// reason to be silent.
+func TestUnknownKind(t *testing.T) {
+	const rollout = `apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: r}
+spec:
+  template:
+    metadata: {annotations: {%s: /a/b}}
+    spec: {containers: [{name: app}]}
+`
+	annotated := strings.Replace(rollout, "%s", "logging.taco/paths", 1)
+	out, errs, status := command(t, goodPod+"---\n"+annotated, "inject", "-f", "-")
+	if status != 0 || !strings.HasSuffix(out, "---\n"+annotated) || !strings.Contains(errs, "standard input:12: Rollout r: warning: logging.taco/paths is in the template of a kind that is not known here") {
+		t.Errorf("status %d, %q, output\n%s", status, errs, out)
+	}
+	out, _, status = command(t, annotated, "explain", "-f", "-")
+	if status != 0 || !strings.HasPrefix(out, "Rollout/r (standard input, line 1): left alone: ") || strings.Contains(out, "no pods") {
+		t.Errorf("status %d, explain says\n%s", status, out)
+	}
+	if _, errs, _ := command(t, strings.Replace(rollout, "%s", "other/paths", 1), "inject", "-f", "-"); errs != "" {
+		t.Errorf("of other annotations: %q", errs)
+	}
+}
+
 func TestKubernetesVersionAndProfile(t *testing.T) {
 	out, _, _ := command(t, goodPod, "inject", "-f", "-", "--kubernetes-version", "1.28")
 	if strings.Contains(out, "initContainers") || strings.Contains(out, "restartPolicy") {

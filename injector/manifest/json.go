@@ -40,6 +40,7 @@ type jsonWriter struct {
 	out       bytes.Buffer
 	nodes     int
 	asWritten bool
+	above     int // lines above the tree, for errors
 }
 
 func (w *jsonWriter) value(n *yaml.Node, depth int) error {
@@ -105,10 +106,10 @@ func (w *jsonWriter) entries(n *yaml.Node, depth int) (keys []string, values map
 			continue
 		}
 		if k.Kind != yaml.ScalarNode {
-			return nil, nil, fmt.Errorf("line %d: a key has to be a text", k.Line)
+			return nil, nil, fmt.Errorf("line %d: a key has to be a text", w.above+k.Line)
 		}
 		if _, ok := values[k.Value]; ok {
-			return nil, nil, fmt.Errorf("line %d: the key %q is there twice", k.Line, k.Value)
+			return nil, nil, fmt.Errorf("line %d: the key %q is there twice", w.above+k.Line, k.Value)
 		}
 		keys = append(keys, k.Value)
 		values[k.Value] = v
@@ -118,7 +119,7 @@ func (w *jsonWriter) entries(n *yaml.Node, depth int) (keys []string, values map
 			m = m.Alias
 		}
 		if m.Kind != yaml.MappingNode {
-			return nil, nil, fmt.Errorf("line %d: only mappings can be merged", m.Line)
+			return nil, nil, fmt.Errorf("line %d: only mappings can be merged", w.above+m.Line)
 		}
 		more, of, err := w.entries(m, depth+1)
 		if err != nil {
@@ -166,7 +167,7 @@ func (w *jsonWriter) scalar(n *yaml.Node) error {
 			return err
 		}
 		if math.IsInf(f, 0) || math.IsNaN(f) {
-			return fmt.Errorf("line %d: %s is not a number that Kubernetes knows", n.Line, n.Value)
+			return fmt.Errorf("line %d: %s is not a number that Kubernetes knows", w.above+n.Line, n.Value)
 		}
 		w.plain(f)
 	default: // text, and dates, which Kubernetes takes for text

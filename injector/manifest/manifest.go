@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -30,7 +31,9 @@ import (
 type File struct {
 	Name string
 	// Pods are all pods and pod templates, in the file's order.
-	Pods      []*Pod
+	Pods []*Pod
+	// Unknown are objects that may have pods, and stay as they are.
+	Unknown   []Unknown
 	documents []*document
 }
 
@@ -62,7 +65,7 @@ func Parse(name string, text []byte) (*File, error) {
 		if root == nil {
 			continue
 		}
-		pods, err := d.find(root, nil, "")
+		pods, err := d.find(root, nil, "", "", "")
 		if err != nil {
 			return nil, err
 		}
@@ -183,12 +186,22 @@ func (d *document) parse(text string) (*yaml.Node, error) {
 		err = errors.New("something follows it that is not behind a line with ---")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: document at line %d: %w", d.file.Name, d.line, err)
+		return nil, fmt.Errorf("%s: document at line %d: %s", d.file.Name, d.line, d.located(err))
 	}
 	if len(n.Content) == 0 || n.Content[0].Kind != yaml.MappingNode {
 		return nil, nil
 	}
 	return n.Content[0], nil
+}
+
+var parserLine = regexp.MustCompile(`^yaml: line ([0-9]+)`)
+
+// located is what the parser says, with the file's line for the document's.
+func (d *document) located(err error) string {
+	return parserLine.ReplaceAllStringFunc(err.Error(), func(s string) string {
+		n, _ := strconv.Atoi(parserLine.FindStringSubmatch(s)[1])
+		return fmt.Sprintf("yaml: line %d", d.line-1+n)
+	})
 }
 
 // JSON is every document as JSON, indented, one after the other.

@@ -168,6 +168,24 @@ func TestPods(t *testing.T) {
 	}
 }
 
+// Where a list says of what it is, its items need not.
+func TestItemsWithoutKind(t *testing.T) {
+	const text = "apiVersion: v1\nkind: PodTemplateList\nitems:\n- metadata: {name: a}\n  template:\n    metadata:\n      annotations:\n        logging.taco/paths: /a/b\n    spec:\n      containers:\n      - name: app\n- kind: Pod\n  metadata: {name: b}\n"
+	there, err := change(t, "x", []byte(text), injected)
+	if err != nil || strings.Count(string(there), "initContainers:") != 1 {
+		t.Fatalf("%v\n%s", err, there)
+	}
+	f, err := manifest.Parse("x", []byte(text))
+	if err != nil || len(f.Pods) != 2 || f.Pods[0].Kind != "PodTemplate" || f.Pods[1].Kind != "Pod" {
+		t.Errorf("%v: %+v", err, f)
+	}
+	// An item that is an alias is a pod too.
+	f, err = manifest.Parse("x", []byte("kind: List\nx: &x {apiVersion: v1, kind: Pod, metadata: {name: a}}\nitems: [*x]\n"))
+	if err != nil || len(f.Pods) != 1 {
+		t.Errorf("%v: %+v", err, f)
+	}
+}
+
 // JSON needs no markers between documents; what YAML does not take for one
 // document is no silent loss.
 func TestDocumentsOfJSON(t *testing.T) {
@@ -219,12 +237,15 @@ func TestBadManifests(t *testing.T) {
 	}
 	head := "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 	for text, want := range map[string]string{
-		"a: b: c":                                    "line 1",
-		"---\nok: 1\n---\na: [":                      "document at line 4",
-		"\n" + head + "spec: []":                     "line 2: Pod p",
-		head + "spec: {containers: [{name: 1}]}":     "Pod p",
-		head + "spec: {x: .inf}":                     "not a number",
-		head + "spec: {}\nspec: {}":                  "",
+		"a: b: c":                        "line 1",
+		"a: 1\n---\nb:\n  c: 1\n d: 2\n": "document at line 3: yaml: line 4",
+		"a: 1\n---\n" + head + "spec: {}\nspec: {}": "line 3: Pod p: line 7: the key",
+		"---\nok: 1\n---\na: [":                     "document at line 4",
+		"\n" + head + "spec: []":                    "line 2: Pod p",
+		head + "spec: {containers: [{name: 1}]}":    "Pod p",
+		head + "spec: {x: .inf}":                    "not a number",
+		head + "spec: {}\nspec: {}":                 "",
+		"apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    logging.taco/split: true\n": "line 5: the value of the annotation logging.taco/split has to be a text; write it in quotes: \"true\"",
 		head + "x: &x [*x]":                          "",
 		head + bomb + "spec: {y: *i}":                "too large",
 		head + "spec: {x: {<<: 1}}":                  "merged",

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,11 +27,20 @@ type Pod struct {
 	workload string // and to the workload, which is in a list perhaps
 }
 
+// Unknown is an object with a pod template, of a kind that is not among those of
+// which it is known that pods are made like that.
+type Unknown struct {
+	Kind, Name  string
+	Line        int
+	Annotations map[string]string // of the template
+}
+
 // templates says where the kinds of each API group have their pod template.
 var templates = map[string]map[string][]string{
 	"": {
 		"Pod":                   {},
 		"ReplicationController": {"spec", "template"},
+		"PodTemplate":           {"template"},
 	},
 	"apps": {
 		"Deployment":  {"spec", "template"},
@@ -47,13 +57,17 @@ var templates = map[string]map[string][]string{
 // maxLists bounds lists in lists.
 const maxLists = 8
 
-// find finds the pods below an object of the document.
-func (d *document) find(object *yaml.Node, lists []string, path string) ([]*Pod, error) {
-	kind, api := scalar(object, "kind"), scalar(object, "apiVersion")
+// find finds the pods below an object of the document. In a list of one kind, such
+// as a PodList, the items need not say what they are.
+func (d *document) find(object *yaml.Node, lists []string, path, kind, api string) ([]*Pod, error) {
+	kind, api = cmp.Or(scalar(object, "kind"), kind), cmp.Or(scalar(object, "apiVersion"), api)
 	if items := child(object, "items"); items != nil && items.Kind == yaml.SequenceNode && strings.HasSuffix(kind, "List") && len(lists) < maxLists {
 		var pods []*Pod
 		for i, item := range items.Content {
-			more, err := d.find(item, append(lists, kind), path+"/items/"+strconv.Itoa(i))
+			if item.Kind == yaml.AliasNode {
+				item = item.Alias
+			}
+			more, err := d.find(item, append(lists, kind), path+"/items/"+strconv.Itoa(i), strings.TrimSuffix(kind, "List"), api)
 			if err != nil {
 				return nil, err
 			}
@@ -67,6 +81,10 @@ func (d *document) find(object *yaml.Node, lists []string, path string) ([]*Pod,
 	}
 	steps, ok := templates[group][kind]
 	if !ok {
+		template := child(child(object, "spec"), "template")
+		if a := annotationsOf(template); len(a) > 0 && child(child(template, "spec"), "containers") != nil {
+			d.file.Unknown = append(d.file.Unknown, Unknown{kind, scalar(child(object, "metadata"), "name"), d.line + object.Line - 1, a})
+		}
 		return nil, nil
 	}
 	at, workload := object, path
@@ -79,22 +97,51 @@ func (d *document) find(object *yaml.Node, lists []string, path string) ([]*Pod,
 	metadata := child(object, "metadata")
 	p := &Pod{Kind: kind, Name: scalar(metadata, "name"), Namespace: scalar(metadata, "namespace"),
 		Line: d.line + object.Line - 1, document: d, path: path, workload: workload, Object: &corev1.Pod{}}
-	text, err := toJSON(at)
+	if key, value := noText(child(child(at, "metadata"), "annotations")); key != nil {
+		return nil, fmt.Errorf("%s: line %d: %s %s: line %d: the value of the annotation %s has to be a text; write it in quotes: %q",
+			d.file.Name, p.Line, kind, p.Name, d.line+key.Line-1, key.Value, value.Value)
+	}
+	w := jsonWriter{above: d.line - 1}
+	err := w.value(at, 0)
 	if err == nil {
-		err = json.UnmarshalCaseSensitivePreserveInts(text, p.Object)
+		err = json.UnmarshalCaseSensitivePreserveInts(w.out.Bytes(), p.Object)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: line %d: %s %s: %w", d.file.Name, p.Line, kind, p.Name, err)
 	}
 	if len(steps) > 0 {
-		p.Around = map[string]string{}
-		if a := child(metadata, "annotations"); a != nil && a.Kind == yaml.MappingNode {
-			for i := 0; i+1 < len(a.Content); i += 2 {
-				p.Around[a.Content[i].Value] = a.Content[i+1].Value
-			}
-		}
+		p.Around = annotationsOf(object)
 	}
 	return []*Pod{p}, nil
+}
+
+// annotationsOf are an object's annotations, as they are written.
+func annotationsOf(object *yaml.Node) map[string]string {
+	annotations := map[string]string{}
+	if a := child(child(object, "metadata"), "annotations"); a != nil && a.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(a.Content); i += 2 {
+			annotations[a.Content[i].Value] = a.Content[i+1].Value
+		}
+	}
+	return annotations
+}
+
+// noText is the first of annotations whose value is true or a number, as they are
+// often written, and its key; nil: none is.
+func noText(annotations *yaml.Node) (key, value *yaml.Node) {
+	if annotations == nil || annotations.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(annotations.Content); i += 2 {
+		k, v := annotations.Content[i], annotations.Content[i+1]
+		if v.Kind != yaml.ScalarNode {
+			continue
+		}
+		if json, err := toJSON(v); err == nil && json[0] != '"' && string(json) != "null" {
+			return k, v
+		}
+	}
+	return nil, nil
 }
 
 // child is the value of a key, through aliases; nil: there is none.
