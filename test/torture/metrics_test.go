@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,6 +73,36 @@ func TestMetricsPort(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			return strings.Contains(string(b), want)
 		})
+	}
+}
+
+// TestLabelsAreFew: however many files there are, there are not more series.
+func TestLabelsAreFew(t *testing.T) {
+	dir, address := t.TempDir(), freeAddress(t)
+	pattern := filepath.Join(dir, "*.log")
+	a := stream(t, "--metrics", address, pattern)
+	series := func() (all []string) {
+		r, err := http.Get("http://" + address + "/metrics")
+		must(t, err)
+		defer r.Body.Close()
+		for s := bufio.NewScanner(r.Body); s.Scan(); {
+			if name, _, ok := strings.Cut(s.Text(), " "); ok && name != "#" {
+				all = append(all, name)
+			}
+		}
+		return all
+	}
+	create(t, filepath.Join(dir, "0.log")).write("0 0\n")
+	a.untilLines(1)
+	before := series()
+	for i := 1; i < 20; i++ {
+		l := create(t, filepath.Join(dir, fmt.Sprintf("%d.log", i)))
+		l.write(fmt.Sprintf("%d 0\n", i))
+		l.rotate(l.name + ".1")
+	}
+	a.untilLines(20)
+	if after := series(); !slices.Equal(after, before) || !slices.Contains(after, `taco_delivered_bytes_total{paths="`+pattern+`"}`) {
+		t.Errorf("the series were\n%q\nand are\n%q", before, after)
 	}
 }
 
