@@ -3,9 +3,11 @@ package torture
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -130,6 +132,61 @@ func TestGigabyteWithoutNewlineKeepsMemoryFlat(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	}
+}
+
+// TestBacklogBehindABlockedOutput: what nobody takes stays in its file.
+func TestBacklogBehindABlockedOutput(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	line := strings.Repeat("x", 99) + "\n"
+	l := create(t, name)
+	for range 64 {
+		l.write(strings.Repeat(line, 1<<20/len(line)))
+	}
+	for _, emit := range []string{"raw", "prefix", "json"} {
+		t.Run(emit, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			must(t, err)
+			defer r.Close()
+			cmd := command("stream", "--emit", emit, name)
+			cmd.Stdout = w
+			must(t, cmd.Start())
+			defer cmd.Wait()
+			defer cmd.Process.Kill()
+			w.Close()
+			a := &agent{cmd: cmd}
+			for range 20 { // it goes on a little, and has to wait again
+				_, err := io.CopyN(io.Discard, r, 128<<10)
+				must(t, err)
+			}
+			eventually(t, "it waits for its reader", func() bool { return inPipe(t, r) >= 60<<10 })
+			if rss := peakRSS(a); rss > 16<<10 && os.Getenv("TACO_BUILD_FLAGS") == "" {
+				t.Errorf("peak RSS %d KiB", rss)
+			}
+		})
+	}
+}
+
+// TestSeveralWriters of one file, which all append: each line is there once, and
+// those of a writer in its order.
+func TestSeveralWriters(t *testing.T) {
+	const writers, lines = 4, 5000
+	name := filepath.Join(t.TempDir(), "a.log")
+	a := stream(t, name)
+	want := map[string][]string{}
+	var done sync.WaitGroup
+	for i := range writers {
+		n := fmt.Sprintf("w%d", i)
+		want[n] = numbered(n, 0, lines)
+		l, all := create(t, name), want[n]
+		done.Go(func() {
+			for _, line := range all {
+				l.write(line + "\n")
+			}
+		})
+	}
+	done.Wait()
+	a.untilLines(writers * lines)
+	inOrder(t, a.stop(), want)
 }
 
 func TestStdoutThatIsAFile(t *testing.T) {
