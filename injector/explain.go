@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,16 @@ import (
 
 // explain is the command `injector explain`.
 func (o *offline) explain(args []string) int {
+	out := bufio.NewWriter(o.out)
+	o.out = out
+	status := o.explainTo(args)
+	if err := out.Flush(); err != nil {
+		return o.fail("explain", fmt.Errorf("write the explanation: %w", err))
+	}
+	return status
+}
+
+func (o *offline) explainTo(args []string) int {
 	p, status := o.flags("explain", "Says for each pod what inject would add and why, what it warns of, and what it costs.\nExits 1 where a pod would be denied. With a profile alone, says what that allows.", true, args)
 	if status >= 0 {
 		return status

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -175,6 +176,17 @@ func TestExplainSaysAll(t *testing.T) {
 				t.Errorf("%s: %s\nis not in\n%s%s", file, line, out, errs)
 			}
 		}
+	}
+}
+
+// Who pipes an explanation into a full disk has to know that it is not whole.
+func TestExplainIntoNothing(t *testing.T) {
+	var stderr bytes.Buffer
+	full, writer := io.Pipe()
+	full.CloseWithError(syscall.ENOSPC)
+	o := offline{program: "injector", in: strings.NewReader(goodPod), out: writer, err: &stderr}
+	if status := o.explain([]string{"-f", "-"}); status != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+		t.Errorf("status %d, errors %q", status, stderr.String())
 	}
 }
 

@@ -2,11 +2,13 @@ package manifest_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -265,6 +267,9 @@ func TestRead(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("name: "+name+"\n"), 0o666); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "folder.yaml"), 0o777), os.Symlink("folder.yaml", filepath.Join(dir, "link.yaml")), syscall.Mkfifo(filepath.Join(dir, "pipe.yaml"), 0o666)); err != nil {
+		t.Fatal(err)
 	}
 	files, err := manifest.Read([]string{dir, "-"}, strings.NewReader("name: stdin\n"))
 	if err != nil {

@@ -59,8 +59,16 @@ func list(name string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); !e.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
-			names = append(names, filepath.Join(name, e.Name()))
+		if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(e.Name())) {
+			continue
+		}
+		in := filepath.Join(name, e.Name())
+		info, err := os.Stat(in)
+		if err != nil {
+			return nil, fmt.Errorf("read the manifests: %w", err)
+		}
+		if info.Mode().IsRegular() { // no folder behind a link, and no pipe, which might never end
+			names = append(names, in)
 		}
 	}
 	if len(names) == 0 {
