@@ -120,7 +120,7 @@ func TestMovedName(t *testing.T) {
 	// Of this process alone, another file is /etc/hosts.
 	enter := []string{"--user", "--map-root-user", "--mount", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, hosts}
 	if out, err := exec.Command("unshare", append(enter, "true")...).CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "true" && os.Getuid() == 0 {
+		if os.Getenv("CI") == "true" {
 			t.Fatalf("no namespaces: %v %s", err, out)
 		}
 		t.Skipf("no namespaces here: %v %s", err, out)

@@ -52,6 +52,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// without skips the test where something is missing; CI has to have it all.
+func without(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+func asRoot(t *testing.T, what string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		without(t, "only root can "+what+"; run as root")
+	}
+}
+
 // agent is a running sidecar with all that it has said so far.
 type agent struct {
 	t   *testing.T

@@ -135,9 +135,7 @@ func TestWhatIsNoFileIsLeftOut(t *testing.T) {
 // as a user without rights.
 func asNobody(t *testing.T) (dir string, start func(args ...string) *agent) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can start the sidecar as another user; run as root")
-	}
+	asRoot(t, "start the sidecar as another user")
 	dir, err := os.MkdirTemp("", "taco-unreadable-")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })

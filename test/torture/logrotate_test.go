@@ -15,10 +15,7 @@ func TestLogrotate(t *testing.T) {
 	tool, err := exec.LookPath("logrotate")
 	if err != nil {
 		if _, err = os.Stat("/usr/sbin/logrotate"); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal("no logrotate: apt-get install logrotate")
-			}
-			t.Skip("no logrotate: apt-get install logrotate")
+			without(t, "no logrotate: apt-get install logrotate")
 		}
 		tool = "/usr/sbin/logrotate"
 	}

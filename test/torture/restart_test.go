@@ -339,9 +339,7 @@ func TestKilledAtRandomPoints(t *testing.T) {
 
 // TestFullStateFolder has the checkpoint on a disk without space.
 func TestFullStateFolder(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a small disk; run as root")
-	}
+	asRoot(t, "mount a small disk")
 	dir := t.TempDir()
 	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
 	must(t, os.Mkdir(state, 0o755))
