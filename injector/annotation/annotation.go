@@ -158,9 +158,9 @@ func (r *Request) set(key, value string) Errors {
 	case CPU:
 		r.CPU, reason = parseQuantity(value, "10m")
 	case Memory:
-		r.Memory, reason = parseQuantity(value, "32Mi")
+		r.Memory, reason = parseBytes(value, "32Mi", LeastMemory)
 	case SizeLimit:
-		r.SizeLimit, reason = parseQuantity(value, "500Mi")
+		r.SizeLimit, reason = parseBytes(value, "500Mi", LeastSize)
 	case RunAsUser:
 		r.RunAsUser, reason = parseUser(value)
 	case MetricsPort:

@@ -56,6 +56,27 @@ func parseQuantity(value, example string) (*resource.Quantity, string) {
 	return q, ""
 }
 
+// LeastMemory is what a container needs to start at all, LeastSize what one file
+// needs. Less is a slip: 32m, which are thousandths, for 32Mi.
+var (
+	LeastMemory = resource.MustParse("4Mi")
+	LeastSize   = resource.MustParse("4Ki")
+)
+
+// parseBytes takes a quantity of bytes.
+func parseBytes(value, example string, least resource.Quantity) (*resource.Quantity, string) {
+	q, fault := parseQuantity(value, example)
+	if fault == "" && q.Cmp(least) < 0 {
+		return nil, TooFewBytes(least, example)
+	}
+	return q, fault
+}
+
+// TooFewBytes is the reason why a quantity of bytes is refused.
+func TooFewBytes(least resource.Quantity, example string) string {
+	return fmt.Sprintf("less than %v, which is too little; with a unit it is, for example, %s", &least, example)
+}
+
 // parseName takes the name of something in the profile.
 func parseName(value string) (string, string) {
 	if faults := validation.IsDNS1123Label(value); len(faults) > 0 {

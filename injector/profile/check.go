@@ -48,10 +48,21 @@ func (d *decoder) together(nodes map[string]*yaml.Node, at string, p *Profile) {
 		}
 		if limit := r.limits[corev1.ResourceMemory]; exceeds(limit, &p.MaxMemory) {
 			refuse([]string{limits, "max"}, "memory %v is more than the max.memory of %v", &limit, &p.MaxMemory)
+		} else if !limit.IsZero() && limit.Cmp(annotation.LeastMemory) < 0 {
+			refuse([]string{limits}, "memory %v is %s", &limit, annotation.TooFewBytes(annotation.LeastMemory, "32Mi"))
 		}
 	}
 	if exceeds(p.SizeLimit, &p.MaxSizeLimit) {
 		refuse([]string{"size-limit", "max"}, "%v is more than the max.size-limit of %v", &p.SizeLimit, &p.MaxSizeLimit)
+	}
+
+	for _, v := range []struct {
+		key   string
+		limit resource.Quantity
+	}{{"size-limit", p.SizeLimit}, {"state-size-limit", p.StateSizeLimit}} {
+		if v.limit.Cmp(annotation.LeastSize) < 0 {
+			refuse([]string{v.key}, "%v is %s", &v.limit, annotation.TooFewBytes(annotation.LeastSize, "500Mi"))
+		}
 	}
 
 	settings := p.Settings

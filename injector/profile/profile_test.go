@@ -120,6 +120,8 @@ func TestDecodeFaults(t *testing.T) {
 		"allowed-images: [a/b,\n  a/b:tag]": "line 2: allowed-images",
 		"image-pull-policy: Sometimes":      "line 1: image-pull-policy",
 		"size-limit: 0":                     "line 1: size-limit",
+		"state-size-limit: 16m":             "line 1: state-size-limit: 16m is less than 4Ki",
+		"limits: {memory: 32m}":             "line 1: limits: memory 32m is less than 4Mi",
 		"size-limit: [1]":                   `line 1: size-limit: "": a single value`,
 		"max:\n  memory: much":              `line 2: max.memory: "much"`,
 		"max: {disk: 1}":                    `line 1: max: "disk": is not a key here`,
