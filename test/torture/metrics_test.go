@@ -76,6 +76,69 @@ func TestMetricsPort(t *testing.T) {
 	}
 }
 
+// TestMetricsOfStdout: a reader that pauses, and a file that is truncated.
+func TestMetricsOfStdout(t *testing.T) {
+	name, address := filepath.Join(t.TempDir(), "a.log"), freeAddress(t)
+	l := create(t, name)
+	content := text(numbered("a", 0, 100_000)) // more than the pipes hold
+	l.write(content)
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	cmd := command("stream", "--metrics", address, name)
+	cmd.Stdout = w
+	must(t, cmd.Start())
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	w.Close()
+	_, err = io.CopyN(io.Discard, r, 1) // it runs
+	must(t, err)
+	blocked := func() float64 { return metric(t, address, "taco_stdout_blocked_seconds_total") }
+	eventually(t, "the pipe is full", func() bool { return inPipe(t, r) >= 60<<10 })
+	for _, more := range []float64{0.05, 0.1} { // it grows while nobody reads
+		eventually(t, "it is counted as blocked", func() bool { return blocked() > more })
+	}
+	before := blocked()
+	_, err = io.CopyN(io.Discard, r, int64(len(content)-1))
+	must(t, err)
+	delivered := func(n int) {
+		t.Helper()
+		eventually(t, "the delivery is counted", func() bool {
+			return int(metric(t, address, `taco_delivered_bytes_total{paths="`+name+`"}`)) == n
+		})
+	}
+	delivered(len(content))
+	if now := blocked(); now < before {
+		t.Errorf("it was blocked for %v s, and now for %v s", before, now)
+	}
+
+	must(t, os.Truncate(name, 0))
+	l.write("a end\n")
+	_, err = io.CopyN(io.Discard, r, int64(len("a end\n")))
+	must(t, err)
+	delivered(len(content) + len("a end\n"))
+	sum := 0.0
+	for _, way := range []string{"splice", "copy", "encode"} {
+		sum += metric(t, address, `taco_stdout_bytes_total{way="`+way+`"}`)
+	}
+	if int(sum) != len(content)+len("a end\n") {
+		t.Errorf("%v bytes went out, want %d", sum, len(content)+len("a end\n"))
+	}
+	version, err := command("version").Output()
+	must(t, err)
+	for sample, want := range map[string]float64{
+		"taco_truncations_total": 1, "taco_stale_deliveries_total": 0, "taco_inotify_overflows_total": 0,
+		`taco_build_info{version="` + strings.TrimSpace(strings.TrimPrefix(string(version), "sidecar ")) + `"}`: 1,
+	} {
+		if got := metric(t, address, sample); got != want {
+			t.Errorf("%s is %v, want %v", sample, got, want)
+		}
+	}
+	if n := metric(t, address, `taco_deliveries_total{paths="`+name+`"}`); n < 2 {
+		t.Errorf("%v deliveries", n)
+	}
+}
+
 // TestLabelsAreFew: however many files there are, there are not more series.
 func TestLabelsAreFew(t *testing.T) {
 	dir, address := t.TempDir(), freeAddress(t)

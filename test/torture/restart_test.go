@@ -351,12 +351,16 @@ func TestFullStateFolder(t *testing.T) {
 	}
 	l := create(t, name)
 	l.write("a 1\n")
-	a := stream(t, "--state", state, filepath.Join(dir, "*.log"))
+	address := freeAddress(t)
+	a := stream(t, "--state", state, "--metrics", address, filepath.Join(dir, "*.log"))
 	a.untilLines(1)
 	l.write("a 2\n")
 	a.untilLines(2)
 	if n := strings.Count(a.said(), "without its checkpoint"); n != 1 {
 		t.Errorf("said %d times, want once:\n%s", n, a.said())
+	}
+	if failures, at := metric(t, address, "taco_checkpoint_failures_total"), metric(t, address, "taco_checkpoint_timestamp_seconds"); failures == 0 || at != 0 {
+		t.Errorf("%v failures, and it was last written at %v", failures, at)
 	}
 	must(t, os.Remove(filler))
 	eventually(t, "the checkpoint", func() bool {
@@ -364,6 +368,10 @@ func TestFullStateFolder(t *testing.T) {
 		return err == nil && len(b) > 0
 	})
 	eventually(t, "the offset", func() bool { return offsetOf(t, state, name) == 8 })
+	written := time.Unix(int64(metric(t, address, "taco_checkpoint_timestamp_seconds")), 0)
+	if ago := time.Since(written); ago < 0 || ago > deadline {
+		t.Errorf("the checkpoint was last written at %v", written)
+	}
 
 	// Full again when it has to grow: the one that is there stays.
 	if err := os.WriteFile(filler, make([]byte, 128<<10), 0o644); err == nil {

@@ -2,7 +2,6 @@ package stdout
 
 import (
 	"errors"
-	"time"
 
 	"golang.org/x/sys/unix"
 	"logging.taco/sidecar/follow"
@@ -114,11 +113,12 @@ func (s *spliced) forward(n int, stats *stats) error {
 			n -= int(m)
 		case unix.EINTR:
 		case unix.EAGAIN:
-			began := time.Now()
-			if err := waitWritable(s.out); err != nil {
+			stats.blocked.begin(0)
+			err := waitWritable(s.out)
+			stats.blocked.end()
+			if err != nil {
 				return err
 			}
-			stats.blocked.Add(int64(time.Since(began)))
 		default:
 			return outputError(err)
 		}

@@ -50,7 +50,7 @@ type Sink struct {
 // stats are totals that any goroutine may read.
 type stats struct {
 	spliced, copied, encoded atomic.Int64 // bytes of ranges, by the way they went
-	blocked                  atomic.Int64 // nanoseconds spent on a full pipe
+	blocked                  blocked
 }
 
 // New makes a Sink that writes to fd; sources has one entry a source.
@@ -66,7 +66,7 @@ func (s *Sink) Metrics() []sink.Metric {
 			{Label: "way", Of: "copy", Value: s.stats.copied.Load()},
 			{Label: "way", Of: "encode", Value: s.stats.encoded.Load()},
 		}},
-		sink.Single("taco_stdout_blocked_seconds_total", "counter", "Time spent waiting for the reader of stdout.", float64(s.stats.blocked.Load())/1e9),
+		sink.Single("taco_stdout_blocked_seconds_total", "counter", "Time spent waiting for the reader of stdout.", s.stats.blocked.total().Seconds()),
 	}
 }
 
@@ -197,7 +197,8 @@ func (s *Sink) load(r *follow.Range) error {
 
 // write writes all of b, however slow the reader.
 func (s *Sink) write(b []byte) error {
-	began := s.now()
+	s.stats.blocked.begin(moment)
+	defer s.stats.blocked.end()
 	for len(b) > 0 {
 		n, err := unix.Write(s.fd, b)
 		switch err {
@@ -211,9 +212,6 @@ func (s *Sink) write(b []byte) error {
 		default:
 			return outputError(err)
 		}
-	}
-	if d := s.now().Sub(began); d > time.Millisecond {
-		s.stats.blocked.Add(int64(d))
 	}
 	return nil
 }
