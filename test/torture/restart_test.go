@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -218,19 +219,24 @@ func TestKillRepeatsOneDelivery(t *testing.T) {
 	}
 }
 
+// TestGraceEndsABlockedDelivery: the next start sends the delivery again that
+// was under way, and nothing before it.
 func TestGraceEndsABlockedDelivery(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "a.log")
-	create(t, name).write(text(numbered("a", 0, 200_000)))
+	dir := t.TempDir()
+	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
+	all := text(numbered("a", 0, 200_000))
+	create(t, name).write(all)
 	r, w, err := os.Pipe()
 	must(t, err)
 	defer r.Close()
-	cmd := command("stream", "--grace=100ms", name)
+	cmd := command("stream", "--grace=100ms", "--state", state, name)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = w, &stderr
 	must(t, cmd.Start())
 	w.Close()
 	_, err = r.Read(make([]byte, 1)) // it runs
 	must(t, err)
+	eventually(t, "the pipe is full", func() bool { return inPipe(t, r) >= 60<<10 })
 	must(t, cmd.Process.Signal(os.Interrupt))
 	late := time.AfterFunc(deadline, func() { cmd.Process.Kill() })
 	defer late.Stop()
@@ -240,6 +246,16 @@ func TestGraceEndsABlockedDelivery(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "undelivered") || !strings.Contains(stderr.String(), name) {
 		t.Errorf("stderr does not tell what is undelivered: %s", stderr.String())
+	}
+	taken, err := io.ReadAll(r)
+	must(t, err)
+	out := all[:1] + string(taken)
+	a := stream(t, "--state", state, name)
+	a.until("the end", func(out string) bool { return strings.HasSuffix(out, all[len(all)-9:]) })
+	rest := a.stop()
+	twice := len(out) + len(rest) - len(all)
+	if !strings.HasPrefix(all, out) || !strings.HasSuffix(all, rest) || twice < 0 || twice > 1<<20 {
+		t.Errorf("%d bytes of %d, and then %d", len(out), len(all), len(rest))
 	}
 }
 
