@@ -61,7 +61,7 @@ func (o *offline) explainTo(args []string) int {
 				status = exitFailed
 			}
 			fmt.Fprintf(o.out, "%s in namespace %s (%s, line %d): ", paint(o.outColours, bold, pod.Kind+"/"+pod.Name), o.namespaceOf(pod), f.Name, pod.Line)
-			o.describe(report, misplaced(pod, report))
+			o.describe(report, hintsOf(pod, report))
 		}
 	}
 	if pods == 0 {

@@ -112,7 +112,7 @@ func (o *offline) inject(args []string) int {
 	}
 	return o.rewrite("inject", func(pod *manifest.Pod) (*corev1.Pod, inject.Report, []string) {
 		after, report := inject.Inject(pod.Object, o.namespaceOf(pod), p)
-		return after, report, misplaced(pod, report)
+		return after, report, hintsOf(pod, report)
 	})
 }
 
@@ -204,10 +204,17 @@ func (o *offline) label(f *manifest.File, pod *manifest.Pod) string {
 	return fmt.Sprintf("%s:%d: %s %s", f.Name, pod.Line, pod.Kind, pod.Name)
 }
 
-// misplaced warns of annotations on a workload that its pods do not get.
-func misplaced(pod *manifest.Pod, report inject.Report) []string {
+// hintsOf warns where a pod is left alone and its author may mean otherwise: of
+// annotations on a workload that its pods do not get, and of a sidecar that stays.
+func hintsOf(pod *manifest.Pod, report inject.Report) []string {
+	if !report.Skipped() {
+		return nil
+	}
+	if _, injected := pod.Object.Annotations[annotation.Status]; injected {
+		return []string{"it was injected before, and keeps its sidecar; uninject takes that out"}
+	}
 	for _, key := range annotation.Keys {
-		if _, ok := pod.Around[key]; ok && report.Skipped() {
+		if _, ok := pod.Around[key]; ok {
 			return []string{fmt.Sprintf("%s is on the %s itself, which no pod gets; it belongs to the pod template (metadata.annotations there)", key, pod.Kind)}
 		}
 	}

@@ -456,6 +456,23 @@ spec:
 	}
 }
 
+// Who takes the annotations out of an injected manifest, or opts out there, still has
+// the sidecar, and is told.
+func TestLeftInjected(t *testing.T) {
+	injected, _, _ := command(t, goodPod, "inject", "-f", "-")
+	const paths = "    logging.taco/paths: /var/log/app.log\n"
+	for _, instead := range []string{"", paths + "    logging.taco/inject: \"false\"\n"} {
+		in := strings.Replace(injected, paths, instead, 1)
+		out, errs, status := command(t, in, "inject", "-f", "-")
+		if out != in || status != 0 || !strings.Contains(errs, "Pod good: warning: it was injected before, and keeps its sidecar") {
+			t.Errorf("status %d, errors %q, output\n%s", status, errs, out)
+		}
+		if out, _, _ := command(t, in, "explain", "-f", "-"); !strings.Contains(out, "uninject takes that out") {
+			t.Errorf("explain says\n%s", out)
+		}
+	}
+}
+
 // A kind of somebody else's is not ours to change; that it is annotated is no
 // reason to be silent.
 func TestUnknownKind(t *testing.T) {
