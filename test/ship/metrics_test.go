@@ -45,6 +45,7 @@ func (a *agent) metrics() metrics {
 
 func (m metrics) documents() int { return int(m["taco_ship_documents_total"]) }
 func (m metrics) refused() int   { return int(m["taco_ship_documents_refused_total"]) }
+func (m metrics) bare() int      { return int(m["taco_ship_documents_without_fields_total"]) }
 func (m metrics) already() int   { return int(m["taco_ship_documents_already_stored_total"]) }
 func (m metrics) pending() int   { return m.sum("taco_pending_bytes") }
 

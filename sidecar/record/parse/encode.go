@@ -10,8 +10,27 @@ import (
 // already: ,"key":value for each field, then ,"parse_error":true and
 // ,"time_error":true where they are so. Text and time are the caller's.
 func (out *Reading) AppendJSON(b []byte) []byte {
-	for i := range out.Fields {
-		f := &out.Fields[i]
+	return out.AppendRest(out.AppendParsed(b))
+}
+
+// AppendParsed appends the first part of what AppendJSON does: the fields that were parsed.
+func (out *Reading) AppendParsed(b []byte) []byte { return appendFields(b, out.Fields[:out.parsed]) }
+
+// AppendRest appends the second part: the constant fields, and what was wrong.
+func (out *Reading) AppendRest(b []byte) []byte {
+	b = appendFields(b, out.Fields[out.parsed:])
+	if out.ParseError {
+		b = append(b, `,"parse_error":true`...)
+	}
+	if out.TimeError {
+		b = append(b, `,"time_error":true`...)
+	}
+	return b
+}
+
+func appendFields(b []byte, fields []Field) []byte {
+	for i := range fields {
+		f := &fields[i]
 		if n := len(f.Key) + len(`,"":`); f.plain {
 			b = slices.Grow(b, n+len(f.Value))
 			b = b[:len(b)+n]
@@ -26,12 +45,6 @@ func (out *Reading) AppendJSON(b []byte) []byte {
 		} else {
 			b = append(b, f.Value...)
 		}
-	}
-	if out.ParseError {
-		b = append(b, `,"parse_error":true`...)
-	}
-	if out.TimeError {
-		b = append(b, `,"time_error":true`...)
 	}
 	return b
 }

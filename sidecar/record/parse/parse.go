@@ -51,6 +51,7 @@ type Reading struct {
 	ParseError bool // the text is not of its format, or a value not of its type
 	TimeError  bool // the time that it should have is missing or cannot be read
 
+	parsed  int      // how many of Fields were parsed
 	timeKey int      // which of several keys gave the time
 	seen    uint64   // a bit for each hash of a key in Fields
 	dotted  bool     // a key has a dot in it
@@ -155,6 +156,7 @@ var carriageReturn = []byte{'\r'}
 
 // finish adds the constant fields, and counts.
 func (r *Rules) finish(out *Reading) {
+	out.parsed = len(out.Fields)
 	for _, f := range r.add {
 		out.set(f)
 	}
@@ -184,7 +186,7 @@ func (out *Reading) reset(text []byte) {
 
 // forget takes back what a scanner found.
 func (out *Reading) forget() {
-	out.Fields = out.Fields[:0]
+	out.Fields, out.parsed = out.Fields[:0], 0
 	out.Time, out.HasTime, out.TimeError = time.Time{}, false, false
 	out.seen, out.dotted = 0, false
 }

@@ -14,7 +14,7 @@ type item struct {
 	end      int
 	tries    int // that ended in an error which may be the document's fault
 
-	fields, fieldsEnd int // of what the record's own fields are in the document, if there are any
+	fields, fieldsEnd int // of what was parsed, in the document; alike: nothing
 }
 
 // bulk is a request's body while it is made, and until each of its items has
@@ -75,8 +75,8 @@ func (b *bulk) load(n int, compress bool) ([]byte, error) {
 	return b.packed.Bytes(), nil
 }
 
-// leaveOut takes the record's own fields out of its document; false: there are none.
-// They are in the text too, which is stored as it is.
+// leaveOut takes what was parsed out of the document; false: that is nothing. The
+// text has it still.
 func (b *bulk) leaveOut(it *item) bool {
 	if it.fields == it.fieldsEnd {
 		return false

@@ -168,9 +168,12 @@ func (e *encoder) append(b *bulk, text []byte, offset int64, split, goesOn bool)
 	}
 	fields := len(b.body)
 	if reading != nil {
-		b.body = reading.AppendJSON(b.body)
+		b.body = reading.AppendParsed(b.body)
 	}
 	fieldsEnd := len(b.body)
+	if reading != nil {
+		b.body = reading.AppendRest(b.body)
+	}
 	b.body = append(b.body, e.tail...)
 	b.body = append(b.body, "}\n"...)
 	b.items = append(b.items, item{index: index, start: from, document: document, end: len(b.body), fields: fields, fieldsEnd: fieldsEnd})

@@ -242,7 +242,7 @@ func (s *Sink) timeToSay(said *time.Time) bool {
 }
 
 // sayBare says, not more often than once in a while, that records are stored
-// without their fields.
+// without what was parsed.
 func (s *Sink) sayBare(status int, f *fault) {
 	if !s.timeToSay(&s.refusals.saidBare) {
 		return
