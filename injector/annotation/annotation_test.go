@@ -66,6 +66,7 @@ func TestPaths(t *testing.T) {
 		"/a\n/b\n":                   {"/a", "/b"},
 		"/a,\n/b,\r\n/c\r\n":         {"/a", "/b", "/c"},
 		"app:/a,/b:c":                {"app:/a", "/b:c"},
+		"/{a}/[{]b,/c":               {"/{a}/[{]b", "/c"},
 		"/with space/and#hash:colon": {"/with space/and#hash:colon"},
 		"//a///b/./c":                {"/a/b/c"},
 		"/a/**/*.[lt]og":             {"/a/**/*.[lt]og"},
@@ -91,7 +92,7 @@ func TestFaults(t *testing.T) {
 	type faults = map[string]string // value → part of the reason
 	for key, values := range map[string]faults{
 		"paths": {"": "empty", "   ": "empty", "/a,,/b": "empty", ",": "empty", "/a,": "empty", "/a\n\n/b": "empty", "a": "absolute", "app:a": "absolute", ":/a": "container's name",
-			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1",
+			"APP:/a": "container's name", "/a/../b": "..", "/a/": "folder", "/": "folder", "/.": "folder", "/a/.": "folder", "/a[": "glob", "/a\x00": "control", "/a\x7f": "control", "/\xff": "UTF-8", "/a,/a": "same as item 1", "/a/{b,c}/d": "braces have no meaning", "/a/b}": "braces",
 			"/" + strings.Repeat("x", 5000): "longer", strings.Repeat("/a,", 200) + "/a": "more than"},
 		"mode":         {"": "use stream or ship", "Stream": "use stream or ship", "kafka": "use stream or ship"},
 		"output":       {"": "not a name", "Search": "not a name", "a b": "not a name", "https://x": "not a name", strings.Repeat("a", 64): "not a name"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -69,6 +70,21 @@ func splitItems(value string) []string {
 	return items
 }
 
+var braces = regexp.MustCompile(`\{[^{}]*,[^{}]*\}`)
+
+// realBraces are those of file names.
+var realBraces = strings.NewReplacer("[{]", "", "[}]", "", `\{`, "", `\}`, "")
+
+// alternatives tells whether a pattern has a shell's {a,b} in it, or a half of one
+// that was cut at its comma.
+func alternatives(pattern string) bool {
+	rest := realBraces.Replace(pattern)
+	if strings.Count(rest, "{") != strings.Count(rest, "}") {
+		return true
+	}
+	return braces.MatchString(rest)
+}
+
 // parsePath reads one item; the second result says what is wrong with it.
 func parsePath(item string) (Path, string) {
 	if item == "" {
@@ -84,6 +100,8 @@ func parsePath(item string) (Path, string) {
 		}
 	}
 	switch {
+	case alternatives(p.Pattern):
+		return p, "braces have no meaning here; write each path out, or a real brace as [{]"
 	case !strings.HasPrefix(p.Pattern, "/"):
 		return p, "not an absolute path; begin it with /"
 	case strings.HasSuffix(p.Pattern, "/."):

@@ -114,6 +114,7 @@ func TestSourceFaults(t *testing.T) {
 		"- {}":                                    `line 1: "": a source needs paths`,
 		"-":                                       `line 1: "": a source is needed`,
 		"- paths: []":                             `line 1: paths: "": a path or a list`,
+		`- paths: ["/a/{b}/{c,d}"]`:               `line 1: paths: "/a/{b}/{c,d}": braces`,
 		"- paths: {}":                             `line 1: paths: "": a path or a list`,
 		"- paths: [/a, &x /b]\n- paths: [*x]":     `line 2: paths: "*x": anchors and aliases`,
 		"- &x {paths: /a}\n- *x":                  `line 2: "*x": anchors and aliases`,
