@@ -2,6 +2,7 @@ package follow
 
 import (
 	"cmp"
+	"math"
 	"path"
 	"slices"
 	"time"
@@ -56,6 +57,7 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 		fileState
 	}
 	var all []found
+	away := int64(math.MaxInt64) // the move of g, if it has gone in this moment: who was moved later came later
 	names := siblings(queuePath)
 	for name := range moves { // a folder's listing may leave out what is renamed meanwhile
 		names = append(names, name)
@@ -69,10 +71,14 @@ func (f *Follower) between(g *generation, queuePath string) (missed []*generatio
 		st, err := statPath(name)
 		// The clock may have jumped between two births; events do not mind.
 		born := since > 0 && st.birth >= since && st.birth <= g.birth
+		if err == nil && wasMoved && st.id == g.id {
+			away = m.seq
+		}
 		if err == nil && st.regular && (wasMoved || born) && st.id != g.id {
 			all = append(all, found{name, m.seq, st})
 		}
 	}
+	all = slices.DeleteFunc(all, func(m found) bool { return m.seq > away })
 	slices.SortFunc(all, func(a, b found) int {
 		if a.seq > 0 && b.seq > 0 {
 			return cmp.Compare(a.seq, b.seq)

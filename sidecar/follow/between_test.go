@@ -67,3 +67,43 @@ func TestBornInAnOtherOrder(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestRotatedWhileItIsOpened: what comes after a file that was just opened, and
+// is rotated away too before anybody has asked, is no predecessor of it.
+func TestRotatedWhileItIsOpened(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.log")
+	write(t, name, "a 1\n")
+	f := New(Options{Sources: []Source{{Patterns: []string{name}}}})
+	f.Start()
+	defer f.Close()
+	collected(t, f, 4)
+	f.watch.mu.Lock() // nobody looks
+	rotate := func(n, content string) {
+		if err := os.Rename(name, name+"."+n); err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, content)
+	}
+	rotate("1", "a 2\n")
+	rotate("2", "a 3\n")
+	fd, st, err := open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &generation{id: st.id, birth: st.birth, src: &f.opt.Sources[0], fd: fd, name: name}
+	defer g.close()
+	rotate("3", "a 4\n")
+	rotate("4", "a 5\n")
+	var before []string
+	for _, m := range f.between(g, name) {
+		before = append(before, filepath.Base(m.name))
+		m.close()
+	}
+	f.watch.mu.Unlock()
+	if len(before) != 1 || before[0] != "a.log.2" {
+		t.Errorf("before the third file there was %q", before)
+	}
+	if got := collected(t, f, 16); got != "a 2\na 3\na 4\na 5\n" {
+		t.Errorf("got %q", got)
+	}
+}
