@@ -28,7 +28,9 @@ type bulk struct {
 	packed bytes.Buffer // body, compressed
 	gzip   *gzip.Writer
 	answer []byte
-	fates  []fate
+
+	version int // of the credentials that the last request had
+	fates   []fate
 }
 
 // flush sends what is in the bulk, until less than keep bytes are left.

@@ -24,7 +24,7 @@ func (b *bulk) judge(n int, r result) {
 	switch {
 	case r.err != nil:
 		s.pace.ill("unreachable", "the backend does not answer; records wait in their files", "error", r.err)
-		s.pace.wait(later, 0)
+		s.pace.wait(later, 0, b.version)
 	case r.status == http.StatusOK:
 		b.judgeItems(n, r)
 	case r.status == http.StatusRequestEntityTooLarge:
@@ -42,7 +42,7 @@ func (b *bulk) judge(n int, r result) {
 		if r.status == http.StatusUnauthorized {
 			s.client.forget() // perhaps the credentials have changed
 		}
-		s.pace.wait(requestFate(r.status), r.retryAfter)
+		s.pace.wait(requestFate(r.status), r.retryAfter, b.version)
 	}
 }
 
@@ -90,7 +90,7 @@ func (b *bulk) judgeItems(n int, r result) {
 	if err != nil {
 		s.stats.badAnswers.Add(1)
 		s.pace.ill("bad_answer", "the backend's answer cannot be used; all its records are sent again", "error", err)
-		s.pace.wait(later, 0)
+		s.pace.wait(later, 0, b.version)
 		return
 	}
 	s.stats.documents.Add(int64(n - again))
@@ -116,7 +116,7 @@ func (b *bulk) judgeItems(n int, r result) {
 	if worstFate == later && worst.status == http.StatusTooManyRequests {
 		s.pace.smaller(length, false)
 	}
-	s.pace.wait(worstFate, r.retryAfter)
+	s.pace.wait(worstFate, r.retryAfter, b.version)
 }
 
 // takeApart handles a 400 for a whole request: it should not happen, since no
@@ -136,7 +136,7 @@ func (b *bulk) takeApart(n int, r result) {
 		b.refuseFirst(r.status, f)
 		return
 	}
-	s.pace.wait(hold, 0)
+	s.pace.wait(hold, 0, b.version)
 }
 
 // refuseFirst refuses the first item for the answer to a request of it alone.
@@ -144,7 +144,7 @@ func (b *bulk) takeApart(n int, r result) {
 func (b *bulk) refuseFirst(status int, f *fault) {
 	if err := b.refuse(0, status, f); err != nil {
 		b.complainOfLetters(err)
-		b.sink.pace.wait(hold, 0)
+		b.sink.pace.wait(hold, 0, b.version)
 		return
 	}
 	b.sink.stats.documents.Add(1)

@@ -99,9 +99,10 @@ func (p *pace) ill(kind, message string, args ...any) {
 }
 
 // wait waits before the next attempt: longer each time, as long as the backend
-// asks for, and shorter when the program is to stop. New credentials end a pause
-// that nobody has asked for, as they may well be what was missing.
-func (p *pace) wait(f fate, asked time.Duration) {
+// asks for, and shorter when the program is to stop. Other credentials than the
+// attempt had, of that version, end a pause that nobody has asked for: they may well
+// be what was missing.
+func (p *pace) wait(f fate, asked time.Duration, version int) {
 	p.mu.Lock()
 	first := firstPause
 	if f == hold {
@@ -117,26 +118,26 @@ func (p *pace) wait(f fate, asked time.Duration) {
 	length := p.pause/2 + rand.N(p.pause/2+1)
 	p.mu.Unlock()
 	length = max(length, min(asked, 10*time.Minute))
-	begun, version := time.Now(), p.version()
+	begun := time.Now()
 	p.stats.retries.Add(1)
 	defer func() { p.stats.waited.Add(int64(time.Since(begun))) }()
 
-	t := time.NewTimer(0)
+	t := time.NewTimer(length)
 	defer t.Stop()
 	for stopping := false; !stopping; {
 		left := length - time.Since(begun)
 		if left <= 0 {
 			return
 		}
+		if asked == 0 && p.version() != version {
+			p.mu.Lock()
+			p.pause = 0
+			p.mu.Unlock()
+			return
+		}
 		t.Reset(min(left, lookEvery))
 		select {
 		case <-t.C:
-			if asked == 0 && p.version() != version {
-				p.mu.Lock()
-				p.pause = 0
-				p.mu.Unlock()
-				return
-			}
 		case <-p.stopping:
 			stopping = true
 		}

@@ -55,6 +55,7 @@ func (b *bulk) request(n int) result {
 		// met a kept connection that the other side has just closed.
 		header["X-Idempotency-Key"] = []string{}
 	}
+	b.version = s.client.version()
 	s.stats.requests.Add(1)
 	s.stats.sent.Add(int64(len(body)))
 	res, err := esapi.BulkRequest{
