@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"logging.taco/sidecar/checkpoint"
 	"logging.taco/sidecar/follow"
 )
@@ -119,6 +120,31 @@ func streamWith(t *testing.T, opts []option, args ...string) *agent {
 	t.Helper()
 	args = append([]string{"stream", "--flush-timeout=200ms"}, args...)
 	return launch(t, exec.Command(binary, args...), opts...)
+}
+
+// unread starts a command, which ends with the test, and gives its stdout: a pipe
+// from which nobody but the test takes anything.
+func unread(t *testing.T, cmd *exec.Cmd) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	must(t, err)
+	t.Cleanup(func() { r.Close() })
+	defer w.Close()
+	cmd.Stdout = w
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return r
+}
+
+// inPipe is how many bytes wait in a pipe.
+func inPipe(t *testing.T, r *os.File) int {
+	t.Helper()
+	n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+	must(t, err)
+	return n
 }
 
 func launch(t *testing.T, cmd *exec.Cmd, opts ...option) *agent {

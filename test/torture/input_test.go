@@ -303,16 +303,11 @@ func TestStderrHasNoContent(t *testing.T) {
 
 	// Nobody takes what comes out.
 	l.write(strings.Repeat(canary+"\n", 50_000))
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command(append(args, "--grace=100ms", filepath.Join(dir, "*.log"), filepath.Join(dir, "none"))...)
 	var rest transcript
-	cmd.Stdout, cmd.Stderr = w, &rest
-	must(t, cmd.Start())
-	defer cmd.Process.Kill()
-	w.Close()
-	_, err = r.Read(make([]byte, 1)) // it runs
+	cmd.Stderr = &rest
+	r := unread(t, cmd)
+	_, err := r.Read(make([]byte, 1)) // it runs
 	must(t, err)
 	must(t, cmd.Process.Signal(syscall.SIGTERM))
 	cmd.Wait()

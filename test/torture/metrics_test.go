@@ -82,16 +82,9 @@ func TestMetricsOfStdout(t *testing.T) {
 	l := create(t, name)
 	content := text(numbered("a", 0, 100_000)) // more than the pipes hold
 	l.write(content)
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command("stream", "--metrics", address, name)
-	cmd.Stdout = w
-	must(t, cmd.Start())
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	w.Close()
-	_, err = io.CopyN(io.Discard, r, 1) // it runs
+	r := unread(t, cmd)
+	_, err := io.CopyN(io.Discard, r, 1) // it runs
 	must(t, err)
 	blocked := func() float64 { return metric(t, address, "taco_stdout_blocked_seconds_total") }
 	eventually(t, "the pipe is full", func() bool { return inPipe(t, r) >= 60<<10 })
@@ -184,17 +177,10 @@ func TestPendingOfEachPath(t *testing.T) {
 	big, small := filepath.Join(dir, "big.log"), filepath.Join(dir, "small.log")
 	create(t, big).write(text(numbered("big", 0, 200_000)))
 	l := create(t, small)
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command("run")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("TACO_CONFIG=sources:\n- paths: [%s]\n- paths: [%s, %s]\nmetrics: %s\n", big, small, dir+"/none", address))
-	cmd.Stdout = w
-	must(t, cmd.Start())
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	w.Close()
-	_, err = r.Read(make([]byte, 1)) // it runs, and has more than the pipe takes
+	r := unread(t, cmd)
+	_, err := r.Read(make([]byte, 1)) // it runs, and has more than the pipe takes
 	must(t, err)
 	of := func(name, paths string) float64 {
 		return metric(t, address, fmt.Sprintf(`%s{paths="%s"}`, name, paths))

@@ -144,15 +144,8 @@ func TestBacklogBehindABlockedOutput(t *testing.T) {
 	}
 	for _, emit := range []string{"raw", "prefix", "json"} {
 		t.Run(emit, func(t *testing.T) {
-			r, w, err := os.Pipe()
-			must(t, err)
-			defer r.Close()
 			cmd := command("stream", "--emit", emit, name)
-			cmd.Stdout = w
-			must(t, cmd.Start())
-			defer cmd.Wait()
-			defer cmd.Process.Kill()
-			w.Close()
+			r := unread(t, cmd)
 			a := &agent{cmd: cmd}
 			for range 20 { // it goes on a little, and has to wait again
 				_, err := io.CopyN(io.Discard, r, 128<<10)

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestRestart(t *testing.T) {
@@ -133,13 +131,8 @@ func TestSinkThatNeverTakesAnything(t *testing.T) {
 	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
 	want := text(numbered("a", 0, 200_000)) // more than both pipes hold
 	create(t, name).write(want)
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command("stream", "--state", state, name)
-	cmd.Stdout = w
-	must(t, cmd.Start())
-	w.Close()
+	r := unread(t, cmd)
 	eventually(t, "the checkpoint", func() bool {
 		_, err := os.Stat(filepath.Join(state, "checkpoint"))
 		return err == nil
@@ -161,14 +154,6 @@ func TestSinkThatNeverTakesAnything(t *testing.T) {
 	}
 }
 
-// inPipe is how many bytes wait in a pipe.
-func inPipe(t *testing.T, r *os.File) int {
-	t.Helper()
-	n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
-	must(t, err)
-	return n
-}
-
 // TestRotatedWhileTheOutputIsBlocked: what was found meanwhile is in the
 // checkpoint, so that the next agent finds it under any name.
 func TestRotatedWhileTheOutputIsBlocked(t *testing.T) {
@@ -177,13 +162,8 @@ func TestRotatedWhileTheOutputIsBlocked(t *testing.T) {
 	lines := numbered("a", 0, 200_000) // more than both pipes hold
 	l := create(t, name)
 	l.write(text(lines))
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command("stream", "--state", state, name)
-	cmd.Stdout = w
-	must(t, cmd.Start())
-	w.Close()
+	r := unread(t, cmd)
 	eventually(t, "the pipe has something", func() bool { return inPipe(t, r) > 0 })
 	l.rotate(filepath.Join(dir, "first"))
 	l.write("a second\n")
@@ -226,15 +206,11 @@ func TestGraceEndsABlockedDelivery(t *testing.T) {
 	name, state := filepath.Join(dir, "a.log"), filepath.Join(dir, "state")
 	all := text(numbered("a", 0, 200_000))
 	create(t, name).write(all)
-	r, w, err := os.Pipe()
-	must(t, err)
-	defer r.Close()
 	cmd := command("stream", "--grace=100ms", "--state", state, name)
 	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = w, &stderr
-	must(t, cmd.Start())
-	w.Close()
-	_, err = r.Read(make([]byte, 1)) // it runs
+	cmd.Stderr = &stderr
+	r := unread(t, cmd)
+	_, err := r.Read(make([]byte, 1)) // it runs
 	must(t, err)
 	eventually(t, "the pipe is full", func() bool { return inPipe(t, r) >= 60<<10 })
 	must(t, cmd.Process.Signal(os.Interrupt))
