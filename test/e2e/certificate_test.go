@@ -22,7 +22,7 @@ import (
 // certificate of a new one, and every pod meanwhile has its sidecar.
 func TestCertificateRenewed(t *testing.T) {
 	b := newBench(t)
-	b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
+	injectorsReady(b)
 	var secret corev1.Secret
 	b.get(&secret, "-n", own, "secret", "injector-certificate")
 	served := parse(b, secret.Data["tls.crt"])
@@ -59,7 +59,7 @@ func TestCertificateRenewed(t *testing.T) {
 	})
 	for _, pod := range injectors(b) {
 		b.eventually(pod+" serves it", func() error {
-			ends := (&bench{b.T, own}).metric(pod[len("pod/"):], 8080, "taco_injector_certificate_expiry_timestamp_seconds", "")
+			ends := injectorMetric(b, pod, "taco_injector_certificate_expiry_timestamp_seconds", "")
 			return differs(int64(ends), renewed.NotAfter.Unix())
 		})
 	}

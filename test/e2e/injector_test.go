@@ -75,7 +75,7 @@ func TestInjectorGoneAndBack(t *testing.T) {
 	b := newBench(t)
 	before := trust(b)
 	b.run("delete", "pods", "-n", own, "-l", "app.kubernetes.io/component=injector", "--now")
-	b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
+	injectorsReady(b)
 	b.eventually("the next pod is injected", func() error { return injected(b) })
 	if after := trust(b); after != before {
 		t.Errorf("the certificate was\n%s\nand is\n%s", before, after)
@@ -85,7 +85,7 @@ func TestInjectorGoneAndBack(t *testing.T) {
 // Applying the manifests a second time changes nothing.
 func TestInstalledTwice(t *testing.T) {
 	b := newBench(t)
-	b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
+	injectorsReady(b)
 	state := func() string {
 		return trust(b) + b.run("get", "-n", own, "deployment,service,poddisruptionbudget,serviceaccount,role,rolebinding", "-o",
 			`jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.generation} {.metadata.uid}{"\n"}{end}`) +
@@ -131,10 +131,22 @@ func trust(b *bench) string {
 	return strings.Join([]string{bundle, string(text), ""}, "\n")
 }
 
-// injectors are the running ones, as pod/NAME.
+// injectors are the names of the pods that run.
 func injectors(b *bench) []string {
 	b.Helper()
-	return strings.Fields(b.run("get", "-n", own, "pods", "-l", "app.kubernetes.io/component=injector", "--field-selector=status.phase=Running", "-o", "name"))
+	return strings.Fields(b.run("get", "-n", own, "pods", "-l", "app.kubernetes.io/component=injector", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].metadata.name}"))
+}
+
+// injectorsReady waits until all of them are, and none is from an earlier version.
+func injectorsReady(b *bench) {
+	b.Helper()
+	b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
+}
+
+// injectorMetric is a bench's metric of an injector.
+func injectorMetric(b *bench, pod, name, labels string) float64 {
+	b.Helper()
+	return (&bench{b.T, own}).metric(pod, 8080, name, labels)
 }
 
 // kill ends with kill -9 the injector that has worked most, from a pod that sees the

@@ -100,24 +100,20 @@ func (l *load) whole(b *bench, when string) {
 // decides, and no pod is lost on the other side of it.
 func TestLoad(t *testing.T) {
 	b := newBench(t)
-	ready := func() {
-		b.Helper()
-		b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
-	}
-	ready()
+	injectorsReady(b)
 	l := b.load()
 	l.more(b, 1000)
 	l.whole(b, "at rest")
 
-	b.run("delete", "-n", own, injectors(b)[0], "--wait=false")
+	b.run("delete", "-n", own, "pod", injectors(b)[0], "--wait=false")
 	l.more(b, 1000)
-	ready()
+	injectorsReady(b)
 	l.more(b, 500)
 	l.whole(b, "while an injector ended")
 
 	kill(b)
 	l.more(b, 500)
-	ready()
+	injectorsReady(b)
 	if n := l.refused.Load(); n > 0 {
 		t.Errorf("failurePolicy Ignore, after kill -9: %d pods were refused: %v", n, *l.last.Load())
 	}
@@ -132,7 +128,7 @@ func TestLoad(t *testing.T) {
 	l.whole(b, "with failurePolicy Fail")
 	kill(b)
 	l.more(b, 1000)
-	ready()
+	injectorsReady(b)
 	if n := l.bare.Load(); n > 0 {
 		t.Errorf("failurePolicy Fail, after kill -9: %d pods got no sidecar", n)
 	}
@@ -144,8 +140,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("only %d", n)
 	}
 	for _, pod := range injectors(b) {
-		of := &bench{b.T, own}
-		faults := of.metric(pod[len("pod/"):], 8080, "taco_injector_admissions_total", `decision="fault"`) + of.metric(pod[len("pod/"):], 8080, "taco_injector_panics_total", "")
+		faults := injectorMetric(b, pod, "taco_injector_admissions_total", `decision="fault"`) + injectorMetric(b, pod, "taco_injector_panics_total", "")
 		if faults > 0 {
 			t.Errorf("%s counts %v faults", pod, faults)
 		}

@@ -31,16 +31,13 @@ func TestUpgraded(t *testing.T) {
 			t.Fatalf("%s: %v: %s", strings.Join(command.Args, " "), err, out)
 		}
 	}
-	status := func() {
-		b.run("rollout", "status", "-n", own, "deployment/injector", "--timeout", patience.String())
-	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			_ = install()
 		}
 	})
 	b.run("set", "image", "-n", own, "deployment/injector", "injector="+earlier)
-	status()
+	injectorsReady(b)
 	w := writer{}
 	b.apply(w.yaml("app"))
 	b.waitReady("app")
@@ -50,7 +47,7 @@ func TestUpgraded(t *testing.T) {
 	if _, stderr, err := kubectlCommand(interrupted, "", "apply", "-k", "../../manifests"); err != nil {
 		t.Fatalf("kubectl apply -k: %v: %s", err, stderr)
 	}
-	status()
+	injectorsReady(b)
 	l.more(b, 100)
 	l.stop()
 	l.whole(b, "during the upgrade")
